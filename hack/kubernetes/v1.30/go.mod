@@ -13,6 +13,12 @@ tool (
 )
 
 require (
+	k8s.io/client-go v0.30.14
+	k8s.io/klog/v2 v2.120.1
+	k8s.io/kubernetes v1.30.14
+)
+
+require (
 	cloud.google.com/go/compute v1.23.0 // indirect
 	cloud.google.com/go/compute/metadata v0.2.3 // indirect
 	github.com/Azure/go-ansiterm v0.0.0-20210617225240-d185dfc1b5a1 // indirect
@@ -175,7 +181,6 @@ require (
 	k8s.io/apimachinery v0.30.14 // indirect
 	k8s.io/apiserver v0.30.14 // indirect
 	k8s.io/cli-runtime v0.30.14 // indirect
-	k8s.io/client-go v0.30.14 // indirect
 	k8s.io/cloud-provider v0.30.14 // indirect
 	k8s.io/cluster-bootstrap v0.30.14 // indirect
 	k8s.io/component-base v0.30.14 // indirect
@@ -185,7 +190,6 @@ require (
 	k8s.io/csi-translation-lib v0.30.14 // indirect
 	k8s.io/dynamic-resource-allocation v0.30.14 // indirect
 	k8s.io/endpointslice v0.30.14 // indirect
-	k8s.io/klog/v2 v2.120.1 // indirect
 	k8s.io/kms v0.30.14 // indirect
 	k8s.io/kube-aggregator v0.30.14 // indirect
 	k8s.io/kube-controller-manager v0.30.14 // indirect
@@ -194,7 +198,6 @@ require (
 	k8s.io/kube-scheduler v0.30.14 // indirect
 	k8s.io/kubectl v0.30.14 // indirect
 	k8s.io/kubelet v0.30.14 // indirect
-	k8s.io/kubernetes v1.30.14 // indirect
 	k8s.io/legacy-cloud-providers v0.30.14 // indirect
 	k8s.io/metrics v0.30.14 // indirect
 	k8s.io/mount-utils v0.30.14 // indirect
