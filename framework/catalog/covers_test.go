@@ -175,3 +175,14 @@ func TestFromReportOfADryRun(t *testing.T) {
 		t.Errorf("the dry run has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+func TestFromReportLeavesSetUpOut(t *testing.T) {
+	specs := FromReport(types.Report{SpecReports: types.SpecReports{
+		{LeafNodeType: types.NodeTypeSynchronizedBeforeSuite},
+		{LeafNodeType: types.NodeTypeIt, LeafNodeText: "rolls", LeafNodeLabels: []string{"C-01"}},
+		{LeafNodeType: types.NodeTypeReportAfterSuite},
+	}})
+	if len(specs) != 1 || specs[0].Name != "rolls" || specs[0].Pending {
+		t.Errorf("the specs are %v, want just the one that rolls", specs)
+	}
+}
