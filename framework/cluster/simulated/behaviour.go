@@ -1,0 +1,72 @@
+package simulated
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// SkewClock implements cluster.ClockSkewer: from now on node writes times that are ahead by that much. What it has written stays, and its own
+// timers (probes, back-offs, termination) measure as before. Times in statuses have whole seconds, and so has the effect.
+func (p *Provider) SkewClock(ctx context.Context, node string, ahead time.Duration) error {
+	if err := p.changeNode(ctx, node, func(f *faults) {
+		if ahead == 0 {
+			delete(f.Clocks, node)
+		} else {
+			f.Clocks[node] = ahead.String()
+		}
+	}); err != nil {
+		return fmt.Errorf("setting the clock of %s: %w", node, err)
+	}
+	return nil
+}
+
+// RejectPods implements cluster.PodRejecter. Pods that the node has admitted before are not touched.
+func (p *Provider) RejectPods(ctx context.Context, node, reason string) error {
+	if !regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`).MatchString(reason) {
+		return fmt.Errorf("rejecting pods on %s: %q is not a reason such as OutOfcpu", node, reason)
+	}
+	if err := p.changeNode(ctx, node, func(f *faults) { f.Rejecting[node] = reason }); err != nil {
+		return fmt.Errorf("rejecting pods on %s: %w", node, err)
+	}
+	return nil
+}
+
+// AcceptPods implements cluster.PodRejecter.
+func (p *Provider) AcceptPods(ctx context.Context, node string) error {
+	if err := p.change(ctx, func(f *faults) { delete(f.Rejecting, node) }); err != nil {
+		return fmt.Errorf("accepting pods on %s: %w", node, err)
+	}
+	return nil
+}
+
+// LoadImage makes an image known to all nodes, by its name as pods spell it. A pod that waits in ImagePullBackOff finds it at its
+// next attempt, as under a kubelet.
+func (p *Provider) LoadImage(ctx context.Context, image string, _ ...string) error {
+	if err := checkImage(image); err != nil {
+		return fmt.Errorf("loading an image: %w", err)
+	}
+	if err := p.change(ctx, func(f *faults) { f.Loaded[image] = "loaded" }); err != nil {
+		return fmt.Errorf("loading image %s: %w", image, err)
+	}
+	return nil
+}
+
+// LoadImageArchive always fails: simulated nodes know images by name only.
+func (p *Provider) LoadImageArchive(context.Context, string, ...string) error {
+	return errors.New("a simulated node runs nothing, so it has no use for an archive: use LoadImage with the image's name")
+}
+
+// changeNode is change for a node that must exist.
+func (p *Provider) changeNode(ctx context.Context, node string, change func(*faults)) error {
+	client, err := p.client()
+	if err != nil {
+		return err
+	}
+	if err := exists(ctx, client, node); err != nil {
+		return err
+	}
+	return p.change(ctx, change)
+}

@@ -1,0 +1,192 @@
+package simulated
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"syscall"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+)
+
+// faults is what is out of the ordinary on a cluster's nodes. It is kept in a file of the cluster's folder, because several processes
+// (parallel specs) change it; the Stages are made from it.
+type faults struct {
+	// Generation counts the changes, so that kwok can say which it has seen.
+	Generation int `json:"generation"`
+	// Clocks holds by how much a node's clock is ahead, as time.Duration writes it.
+	Clocks map[string]string `json:"clocks"`
+	// Rejecting holds the reason with which a node turns pods away.
+	Rejecting map[string]string `json:"rejecting"`
+	// Stopped holds the nodes whose kubelet is silent.
+	Stopped map[string]string `json:"stopped"`
+	// Loaded holds the images that were loaded and are not in the table.
+	Loaded map[string]string `json:"loaded"`
+}
+
+func noFaults() faults {
+	return faults{Generation: 1, Clocks: map[string]string{}, Rejecting: map[string]string{}, Stopped: map[string]string{}, Loaded: map[string]string{}}
+}
+
+func (f faults) clone() faults {
+	f.Clocks, f.Rejecting, f.Stopped, f.Loaded = maps.Clone(f.Clocks), maps.Clone(f.Rejecting), maps.Clone(f.Stopped), maps.Clone(f.Loaded)
+	return f
+}
+
+// change applies change to the cluster's faults and returns once kwok works by them. One process at a time does so.
+func (p *Provider) change(ctx context.Context, change func(*faults)) error {
+	unlock, err := lock(ctx, filepath.Join(p.config.Dir, "faults.lock"))
+	if err != nil {
+		return fmt.Errorf("waiting for another process that changes the nodes: %w", err)
+	}
+	defer unlock()
+	file := filepath.Join(p.config.Dir, "faults.json")
+	f := noFaults()
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(data, &f)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reading the nodes' faults: %w", err)
+	}
+	next := f.clone()
+	change(&next)
+	if reflect.DeepEqual(f, next) && err == nil {
+		return nil
+	}
+	next.Generation++
+	if err := p.applyStages(ctx, next); err != nil {
+		return err
+	}
+	if data, err = json.MarshalIndent(next, "", "  "); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		return fmt.Errorf("keeping the nodes' faults: %w", err)
+	}
+	return p.acknowledged(ctx, next)
+}
+
+// applyStages writes the Stages that differ, in order.
+func (p *Provider) applyStages(ctx context.Context, f faults) error {
+	config, err := p.restConfig()
+	if err != nil {
+		return err
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	wanted, err := stages(f)
+	if err != nil {
+		return err
+	}
+	api := client.Resource(stageResource)
+	for _, w := range wanted {
+		have, err := api.Get(ctx, w.GetName(), metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			_, err = api.Create(ctx, w, metav1.CreateOptions{})
+		case err != nil:
+		case reflect.DeepEqual(have.Object["spec"], w.Object["spec"]):
+			continue
+		default:
+			w.SetResourceVersion(have.GetResourceVersion())
+			_, err = api.Update(ctx, w, metav1.UpdateOptions{})
+		}
+		if err != nil {
+			return fmt.Errorf("writing Stage %s: %w", w.GetName(), err)
+		}
+	}
+	return nil
+}
+
+// acknowledged returns once kwok has shown on a node that runs that it works by the Stages of f. It asks again and again, because a
+// question that reaches kwok before the Stages do is answered by nobody. With no node that runs there is nothing to wait for.
+func (p *Provider) acknowledged(ctx context.Context, f faults) error {
+	client, err := p.client()
+	if err != nil {
+		return err
+	}
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		return fmt.Errorf("listing nodes: %w", err)
+	}
+	for i := range nodes.Items {
+		name := nodes.Items[i].Name
+		if _, stopped := f.Stopped[name]; stopped {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		if err := ask(ctx, client, name, strconv.Itoa(f.Generation)); err != nil {
+			return fmt.Errorf("waiting for the simulated kubelets to take over the change (see %s): %w", p.logPath("kwok-controller"), err)
+		}
+		return nil
+	}
+	return nil
+}
+
+func ask(ctx context.Context, client kubernetes.Interface, node, generation string) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for attempt := 1; ; attempt++ {
+		patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:"%s.%d"}}}`, askedAnnotation, generation, attempt)
+		_, err := client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		if err != nil {
+			return err
+		}
+		for range 10 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-tick.C:
+			}
+			n, err := client.CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			if n.Annotations[acknowledgedAnnotation] == generation {
+				return nil
+			}
+		}
+	}
+}
+
+// lock takes an exclusive lock on a file; the kernel gives it back when the process ends, however it ends.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = file.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			_ = file.Close()
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			_ = file.Close()
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}

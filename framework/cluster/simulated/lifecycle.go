@@ -1,0 +1,116 @@
+package simulated
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apitypes "k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/e2e-framework/pkg/types"
+)
+
+// holderStopped holds the lease of a node that is stopped. kwok leaves a node alone whose lease another holds, and as nobody renews it
+// the control plane sees that the node is gone.
+const holderStopped = "stopped"
+
+// StopNode silences a node's kubelet: no heartbeat, no write to its pods, whatever was about to happen to them. It returns at once;
+// the control plane calls the node NotReady when its grace period is over (9 to 14 s later; 40 to 55 s in clusters of more than 200).
+func (p *Provider) StopNode(ctx context.Context, n *types.Node, _ ...string) error {
+	client, err := p.client()
+	if err != nil {
+		return err
+	}
+	if err := exists(ctx, client, n.Name); err != nil {
+		return fmt.Errorf("stopping a node: %w", err)
+	}
+	if err := p.change(ctx, func(f *faults) { f.Stopped[n.Name] = "stopped" }); err != nil {
+		return fmt.Errorf("stopping %s: %w", n.Name, err)
+	}
+	lease := fmt.Sprintf(`{"spec":{"holderIdentity":%q,"leaseDurationSeconds":1000000000}}`, holderStopped)
+	if err := patchLease(ctx, client, n.Name, lease); err != nil {
+		return fmt.Errorf("stopping %s: %w", n.Name, err)
+	}
+	if err := outdate(ctx, client, n.Name); err != nil {
+		return fmt.Errorf("stopping %s: %w", n.Name, err)
+	}
+	return nil
+}
+
+// StartNode lets a stopped node's kubelet go on, and returns when the node is Ready and takes pods again, a few seconds later.
+func (p *Provider) StartNode(ctx context.Context, n *types.Node, _ ...string) error {
+	client, err := p.client()
+	if err != nil {
+		return err
+	}
+	if err := exists(ctx, client, n.Name); err != nil {
+		return fmt.Errorf("starting a node: %w", err)
+	}
+	// The Stages first: once kwok holds the lease again it looks at the node's pods once, and must find them its own by then.
+	if err := p.change(ctx, func(f *faults) { delete(f.Stopped, n.Name) }); err != nil {
+		return fmt.Errorf("starting %s: %w", n.Name, err)
+	}
+	lease, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, n.Name, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("starting %s: %w", n.Name, err)
+	}
+	if lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity == holderStopped {
+		if err := patchLease(ctx, client, n.Name, `{"spec":{"holderIdentity":null,"leaseDurationSeconds":1}}`); err != nil {
+			return fmt.Errorf("starting %s: %w", n.Name, err)
+		}
+	}
+	return p.waitNode(ctx, client, n.Name)
+}
+
+// waitNode returns once kwok renews a node's lease and the node is Ready without taints.
+func (p *Provider) waitNode(ctx context.Context, client kubernetes.Interface, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		why := "nobody renews its lease"
+		lease, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, name, metav1.GetOptions{})
+		if err == nil && lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity != holderStopped {
+			var node *corev1.Node
+			if node, err = client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{}); err == nil {
+				if why = notReady(node); why == "" {
+					return nil
+				}
+			}
+		}
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("waiting for %s: %w", name, err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s (%s): %w", name, why, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+func patchLease(ctx context.Context, client kubernetes.Interface, node, patch string) error {
+	_, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Patch(ctx, node, apitypes.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	return err
+}
+
+// outdate writes to each pod of a node, so that what kwok has planned for it is refused by the API server (see stages.go).
+func outdate(ctx context.Context, client kubernetes.Interface, node string) error {
+	pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
+	if err != nil {
+		return err
+	}
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{"simulated.rollcall.dev/node-stopped":%q}}}`, time.Now().UTC().Format(time.RFC3339Nano))
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		_, err := client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, apitypes.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("calling off what was planned for pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,244 @@
+package simulated
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/yaml"
+
+	"rollcall.dev/framework/cluster"
+)
+
+const (
+	// startTimeout bounds one attempt to start; a start takes a few seconds.
+	startTimeout = 90 * time.Second
+	// attempts is how often other ports are tried when somebody was quicker to take one.
+	attempts = 3
+)
+
+// components are the processes of a cluster, by the names of their logs.
+var components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller"}
+
+// binaryFlags are the binaries that kwokctl is given: its flag for each is --<name>-binary, but for kwok's.
+var binaryFlags = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
+
+var errPortTaken = errors.New("a port was taken")
+
+// Create starts the cluster and returns the path of its kubeconfig once the API server answers, all nodes are ready and schedulable and
+// the default service account is there. Arguments are ignored. When it fails or ctx ends, nothing is left behind.
+func (p *Provider) Create(ctx context.Context, _ ...string) (kubeconfig string, err error) {
+	if err := p.validate(); err != nil {
+		return "", err
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		// ctx may be why we are here: what was started has to end all the same.
+		ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		err = errors.Join(err, p.Destroy(ended))
+	}()
+	for attempt := 1; ; attempt++ {
+		err = p.start(ctx)
+		if err == nil || attempt == attempts || !errors.Is(err, errPortTaken) {
+			break
+		}
+		if err := p.Destroy(ctx); err != nil {
+			return "", err
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("starting simulated cluster %q: %w", p.config.Name, err)
+	}
+	version, err := p.furnish(ctx)
+	if err != nil {
+		return "", fmt.Errorf("preparing simulated cluster %q: %w", p.config.Name, err)
+	}
+	p.state = cluster.State{
+		Provider: Name, Name: p.config.Name, Version: version, Nodes: p.config.Nodes,
+		Kubeconfig: p.GetKubeconfig(), Context: p.GetKubectlContext(), Kubectl: filepath.Join(p.config.Binaries, "kubectl"),
+		Binaries: p.config.Binaries, Dir: p.config.Dir, NoDaemonSetController: p.config.NoDaemonSetController, PID: os.Getpid(),
+	}
+	return p.state.Kubeconfig, nil
+}
+
+// start runs kwokctl once. It returns as soon as a component has died: kwokctl itself would wait two minutes for its API server.
+func (p *Provider) start(ctx context.Context) error {
+	if err := os.MkdirAll(p.config.Dir, 0o700); err != nil {
+		return err
+	}
+	configuration, err := p.kwokConfiguration()
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(p.config.Dir, "kwok.yaml")
+	if err := os.WriteFile(file, configuration, 0o600); err != nil {
+		return err
+	}
+	args := []string{"create", "cluster", "--name", p.config.Name, "--config", file, "--runtime", "binary",
+		"--kubeconfig", p.GetKubeconfig(), "--disable-qps-limits", "--enable-crds", "Stage", "--kube-authorization=true",
+		// The factor would stretch every heartbeat; ours are in the arguments below.
+		"--heartbeat-factor", "1", "--node-lease-duration-seconds", fmt.Sprint(p.heartbeats().lease.Seconds())}
+	for _, binary := range binaryFlags {
+		flag := strings.Replace("--"+binary+"-binary", "--kwok-binary", "--kwok-controller-binary", 1)
+		args = append(args, flag, filepath.Join(p.config.Binaries, binary))
+	}
+	for _, extra := range p.extraArgs() {
+		args = append(args, "--extra-args", extra)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not up after %v", startTimeout))
+	defer cancel()
+	ctx, die := context.WithCancelCause(ctx)
+	defer die(nil)
+
+	var output bytes.Buffer
+	command := exec.CommandContext(ctx, filepath.Join(p.config.Binaries, "kwokctl"), args...)
+	command.Stdout, command.Stderr = &output, &output
+	command.Env = p.environment()
+	// In a process group of its own it does not get the terminal's SIGINT: it is us who decide.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("running kwokctl: %w", err)
+	}
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		p.watchStart(ctx, die)
+	}()
+	err = command.Wait()
+	cause := context.Cause(ctx)
+	die(nil)
+	<-watching
+	_, _ = p.config.Log.Write(output.Bytes())
+	if cause != nil {
+		return cause
+	}
+	if err != nil {
+		return fmt.Errorf("kwokctl: %w\n%s", err, lastLines(output.Bytes(), 10))
+	}
+	return p.died()
+}
+
+// environment is the environment for kwokctl: its folder inside ours, and the kubectl of this version first on the PATH.
+func (p *Provider) environment() []string {
+	return append(os.Environ(),
+		"KWOK_WORKDIR="+filepath.Join(p.config.Dir, "kwok"),
+		"PATH="+p.config.Binaries+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// kwokConfiguration chooses ports and the parallelism of the simulated kubelets, and keeps every listener on this machine.
+func (p *Provider) kwokConfiguration() ([]byte, error) {
+	ports, err := freePorts(6)
+	if err != nil {
+		return nil, err
+	}
+	kwokctl, err := yaml.Marshal(map[string]any{
+		"apiVersion": "config.kwok.x-k8s.io/v1alpha1", "kind": "KwokctlConfiguration",
+		"options": map[string]any{
+			"bindAddress": "127.0.0.1", "etcdPort": ports[0], "etcdPeerPort": ports[1], "kubeApiserverPort": ports[2],
+			"kubeControllerManagerPort": ports[3], "kubeSchedulerPort": ports[4], "kwokControllerPort": ports[5],
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	kwok, err := yaml.Marshal(map[string]any{
+		"apiVersion": "config.kwok.x-k8s.io/v1alpha1", "kind": "KwokConfiguration",
+		"options": map[string]any{
+			"cidr": podAddresses, "podPlayStageParallelism": 16, "nodePlayStageParallelism": 8, "nodeLeaseParallelism": 8,
+		},
+	})
+	return append(append(kwokctl, "---\n"...), kwok...), err
+}
+
+// extraArgs are component=key=value triples.
+func (p *Provider) extraArgs() []string {
+	h := p.heartbeats()
+	args := []string{
+		// A cluster that is thrown away needs no protection from power cuts.
+		"etcd=unsafe-no-fsync=true",
+		// There is one of each: electing a leader only costs time, at the start and after Restart.
+		"kube-controller-manager=leader-elect=false",
+		"kube-scheduler=leader-elect=false",
+		fmt.Sprintf("kube-controller-manager=node-monitor-period=%v", h.monitor),
+		fmt.Sprintf("kube-controller-manager=node-monitor-grace-period=%v", h.grace),
+	}
+	if p.config.NoDaemonSetController {
+		args = append(args, "kube-controller-manager=controllers=*,-daemonset-controller")
+	}
+	return args
+}
+
+// freePorts returns n ports that nobody listens on now.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, 0, n)
+	for range n {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("looking for a free port: %w", err)
+		}
+		defer listener.Close() // all stay open until all are chosen, so that they differ
+		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+// furnish makes the simulated kubelets and the nodes, and waits until specs can run. It returns the API server's version.
+func (p *Provider) furnish(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not ready after %v", startTimeout))
+	defer cancel()
+	if err := os.Chmod(p.GetKubeconfig(), 0o600); err != nil {
+		return "", err
+	}
+	client, err := p.client()
+	if err != nil {
+		return "", err
+	}
+	version, err := client.Discovery().ServerVersion()
+	if err != nil {
+		return "", fmt.Errorf("asking the API server for its version: %w", err)
+	}
+	if err := p.applyStages(ctx, noFaults()); err != nil {
+		return "", err
+	}
+	if err := createNodes(ctx, client, p.config.Nodes); err != nil {
+		return "", err
+	}
+	if err := waitNodesReady(ctx, client, p.config.Nodes); err != nil {
+		return "", fmt.Errorf("waiting for %d nodes: %w", p.config.Nodes, errors.Join(err, p.died()))
+	}
+	if err := waitServiceAccount(ctx, client); err != nil {
+		return "", fmt.Errorf("waiting for the default service account: %w", errors.Join(err, p.died()))
+	}
+	return version.GitVersion, nil
+}
+
+// waitServiceAccount returns once pods can be created in the default namespace.
+func waitServiceAccount(ctx context.Context, client kubernetes.Interface) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
+		if err == nil || !apierrors.IsNotFound(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
