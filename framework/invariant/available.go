@@ -1,0 +1,119 @@
+package invariant
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/framework/history"
+)
+
+// Availability is read both ways. Whoever is accused must have known better, so a pod that was deleted counts as available only
+// if the controller surely knew it to be, and a node counts as unavailable only if the controller surely knew that too.
+
+// surelyAvailable says whether a pod in the given state was available, and known to be, when the API server took a request at a
+// time on its own clock.
+func (r *replay) surelyAvailable(ro *roll, p *pod, state *corev1.Pod, versions []*version, requested time.Time) bool {
+	since, ready := readySince(state)
+	if !ready || p.ready < 0 {
+		return false
+	}
+	var wait time.Duration
+	for _, v := range versions {
+		wait = max(wait, v.minReady())
+	}
+	known := ro.allKnown > p.ready
+	if wait > 0 {
+		if since.Add(wait + grain).After(requested) {
+			return false
+		}
+		if r.touched(r.seq, p, history.ClockSkewed) {
+			return known
+		}
+	}
+	return known || p.readyAt.IsZero() || !r.at.Before(p.readyAt.Add(max(wait, skew)))
+}
+
+// maybeAvailable says whether a controller may have taken a pod for available then.
+func (r *replay) maybeAvailable(p *pod, versions []*version, requested time.Time) bool {
+	if terminating(p.object) {
+		return p.excuse != "" && r.at.Before(p.deletedAt.Add(cacheAge))
+	}
+	since, ready := readySince(p.object)
+	if !ready {
+		return !p.lostAt.IsZero() && r.at.Before(p.lostAt.Add(cacheAge))
+	}
+	wait := shortest(versions)
+	return wait == 0 || since.Add(wait).Before(requested.Add(grain)) || r.touched(r.seq, p, history.ClockSkewed)
+}
+
+func shortest(versions []*version) time.Duration {
+	wait := versions[0].minReady()
+	for _, v := range versions[1:] {
+		wait = min(wait, v.minReady())
+	}
+	return wait
+}
+
+// surelyEligible says whether a node was eligible by every version in force, for so long that the controller knew it, and still
+// is a moment later (the nodes' stream may be behind).
+func (r *replay) surelyEligible(node string, versions []*version, known time.Duration) bool {
+	for _, v := range versions {
+		if !v.place.eligible(node, r.at.Add(-known), r.at.Add(skew)) {
+			return false
+		}
+	}
+	return true
+}
+
+// allowance returns the highest budget that any version in force gives, with the text of its field and the number of nodes that
+// it was worked out for.
+func (r *replay) allowance(ro *roll, versions []*version) (allowed, desired int, text string) {
+	for _, v := range versions {
+		nodes := v.place.most(r.at.Add(-cacheAge), r.at.Add(skew)) + len(ro.strange)
+		if a, t := v.budget(nodes); a >= allowed {
+			allowed, desired, text = a, nodes, t
+		}
+	}
+	return allowed, desired, text
+}
+
+// lacking lists the seats of eligible nodes that had no available pod, and were known to have none, when a request was taken.
+// waiting are those among them that have a Ready pod which only was not Ready for long enough.
+func (r *replay) lacking(ro *roll, versions []*version, requested time.Time, except *seat) (lacking, waiting []*seat) {
+	for s := range ro.down {
+		if s == except {
+			continue
+		}
+		immature, maybe, sure := false, false, false
+		for _, p := range s.pods {
+			if _, ready := readySince(p.object); ready && !terminating(p.object) {
+				immature = true
+				sure = sure || r.surelyAvailable(ro, p, p.object, versions, requested)
+			}
+			maybe = maybe || r.maybeAvailable(p, versions, requested)
+		}
+		if sure {
+			delete(ro.down, s) // it stays available until its next event, which files it anew
+			continue
+		}
+		if maybe || r.at.Before(s.lost.Add(cacheAge)) && !s.lost.IsZero() || !r.surelyEligible(s.node, versions, cacheAge) {
+			continue
+		}
+		lacking = append(lacking, s)
+		if immature {
+			waiting = append(waiting, s)
+		}
+	}
+	return lacking, waiting
+}
+
+// others says whether a seat holds another active pod than p.
+func (s *seat) others(p *pod) bool {
+	for _, o := range s.pods {
+		if o != p && active(o.object) {
+			return true
+		}
+	}
+	return false
+}

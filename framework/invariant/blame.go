@@ -1,0 +1,189 @@
+package invariant
+
+import (
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"rollcall.dev/framework/history"
+)
+
+// acts are the suite's own doings, indexed by what they were aimed at.
+type acts struct {
+	all []*act
+	// held are the disturbances that the spec declared for its whole history.
+	held map[history.Disturbance]bool
+}
+
+// act is one doing of the suite: its two records joined.
+type act struct {
+	history.Act
+	// start is the position of its first record, end that of its second, or -1 while it has none.
+	start, end int
+	endAt      time.Time
+}
+
+func readActs(h *history.History, entries []history.Entry) acts {
+	a := acts{held: map[history.Disturbance]bool{}}
+	for _, d := range h.Header.Disturbances {
+		a.held[d] = true
+	}
+	open := map[int]*act{}
+	for i := range entries {
+		e := &entries[i]
+		if e.Act == nil {
+			continue
+		}
+		one := open[e.Act.ID]
+		switch {
+		case one == nil:
+			one = &act{Act: *e.Act, start: i, end: -1}
+			a.all = append(a.all, one)
+			open[e.Act.ID] = one
+			if e.Act.Done {
+				one.end, one.endAt = i, e.At
+			}
+		case e.Act.Done:
+			one.end, one.endAt, one.Error = i, e.At, e.Act.Error
+		}
+	}
+	return a
+}
+
+// aimedAt says whether the act was aimed at the object. An act that names no object of that resource is aimed at all of them.
+func (a *act) aimedAt(resource history.Resource, namespace, name string) bool {
+	o := a.Object
+	return (o.Resource == "" || o.Resource == resource) &&
+		(o.Namespace == "" || namespace == "" || o.Namespace == namespace) &&
+		(o.Name == "" || o.Resource == resource && o.Name == name)
+}
+
+// start returns the position from which on what is seen at position i may have been under way: where the earliest act on the
+// object began that was not yet answered, or only just, when it was seen; i itself if there is none.
+func (a *acts) start(entries []history.Entry, i int, resource history.Resource, namespace, name string) int {
+	first := i
+	for k := len(a.all) - 1; k >= 0; k-- {
+		one := a.all[k]
+		if one.start >= i || !one.aimedAt(resource, namespace, name) {
+			continue
+		}
+		if one.end >= 0 && one.end < i && one.endAt.Add(skew).Before(entries[i].At) {
+			break // acts are in the order of their beginning: those before were answered earlier still, or are long ones
+		}
+		first = one.start
+	}
+	return first
+}
+
+// under says whether position i, reached at a time, lies within an act on the object or shortly after its answer.
+func (a *acts) under(i int, at time.Time, resource history.Resource, namespace, name string) bool {
+	for _, one := range a.all {
+		if one.start < i && one.aimedAt(resource, namespace, name) && (one.end < 0 || one.end > i || !at.After(one.endAt.Add(skew))) {
+			return true
+		}
+	}
+	return false
+}
+
+// first returns the position from which on a disturbance may show on a DaemonSet.
+func (a *acts) first(d history.Disturbance, ds *daemonSet) int {
+	first := ds.ending
+	for _, one := range a.all {
+		if one.disturbs(d) && one.aimedAt(history.DaemonSets, ds.namespace, ds.name) {
+			first = min(first, one.start)
+		}
+	}
+	return first
+}
+
+func (a *act) disturbs(d history.Disturbance) bool {
+	for _, one := range a.Disturbs {
+		if one == d {
+			return true
+		}
+	}
+	return false
+}
+
+// reaches says whether an act's influence extends to a pod: it was aimed at the pod, at its node, or at nothing in particular.
+func (a *act) reaches(p *pod) bool {
+	switch a.Object.Resource {
+	case history.Pods:
+		return a.aimedAt(history.Pods, p.object.Namespace, p.object.Name) && (a.Object.UID == "" || a.Object.UID == p.object.UID)
+	case history.Nodes:
+		return a.Object.Name == "" || a.Object.Name == p.node
+	case history.DaemonSets:
+		return a.aimedAt(history.DaemonSets, p.set.namespace, p.set.name)
+	default:
+		return true
+	}
+}
+
+// touched says whether a disturbance may have reached a pod (or, for one with only a node, that node) by position i.
+func (r *replay) touched(i int, p *pod, kinds ...history.Disturbance) bool {
+	for _, d := range kinds {
+		if r.acts.held[d] {
+			return true
+		}
+		for _, one := range r.acts.all {
+			if one.start <= i && one.disturbs(d) && one.reaches(p) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// restarting says whether position i lies in a time in which a controller may act on what it knew before a restart.
+func (r *replay) restarting(i int) bool {
+	if r.acts.held[history.ControllerRestarted] {
+		return true
+	}
+	at := r.entries[min(i, len(r.entries)-1)].At
+	for _, one := range r.acts.all {
+		if one.disturbs(history.ControllerRestarted) && one.start <= i && (one.end < 0 || !at.After(one.endAt.Add(failover))) {
+			return true
+		}
+	}
+	return false
+}
+
+// outsider says who other than the controller may have deleted a pod, or nothing. It is asked once, at the first sign of the
+// deletion: an act on another pod excuses nothing here.
+func (r *replay) outsider(i int, p *pod) string {
+	if i >= p.set.ending {
+		return "the DaemonSet was being deleted"
+	}
+	if r.touched(i, p, history.PodsDeleted) {
+		return "the suite deleted pods"
+	}
+	for _, one := range r.acts.all {
+		deletes := strings.HasPrefix(one.Verb, "delete") || strings.HasPrefix(one.Verb, "evict") || strings.HasPrefix(one.Verb, "drain")
+		if one.start <= i && deletes && (one.Object.Resource == history.Pods || one.Object.Resource == history.Nodes) && one.reaches(p) {
+			return "the suite deleted it"
+		}
+	}
+	for _, c := range p.object.Status.Conditions {
+		// The eviction API is not here: a controller has no business to use it (catalog C-16), and the suite's use is an act.
+		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue && c.Reason != "EvictionByEvictionAPI" {
+			return "it was a target of " + c.Reason
+		}
+	}
+	for _, owner := range p.object.OwnerReferences {
+		if owner.Controller == nil || !*owner.Controller {
+			return "another owner may have gone"
+		}
+	}
+	return ""
+}
+
+// controllerOf returns the UID of the DaemonSet that controls an object.
+func controllerOf(o metav1.Object) *metav1.OwnerReference {
+	owner := metav1.GetControllerOfNoCopy(o)
+	if owner == nil || owner.Kind != "DaemonSet" {
+		return nil
+	}
+	return owner
+}

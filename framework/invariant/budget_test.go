@@ -1,0 +1,205 @@
+package invariant
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/framework/history"
+)
+
+func TestBudgetLegal(t *testing.T) {
+	for name, scene := range map[string]func() *film{
+		"one by one": func() *film {
+			f := shoot(5)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 5)
+			f.update(ds, image("v2"))
+			f.revise(ds)
+			f.observe(ds)
+			for _, p := range pods {
+				f.replace(ds, p)
+				f.observe(ds)
+			}
+			return f
+		},
+		"two at once under 30% of 5, rounded up": func() *film {
+			f := shoot(5)
+			ds := f.create("fluentd", maxUnavailable("30%"))
+			pods := f.fill(ds, 5)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			f.del(pods[0])
+			f.del(pods[1])
+			return f
+		},
+		"old unavailable pods replaced all at once": func() *film {
+			f := shoot(5)
+			ds := f.create("fluentd", maxUnavailable("3"))
+			pods := f.fill(ds, 5)
+			f.update(ds, image("broken"))
+			f.observe(ds)
+			var broken []*corev1.Pod
+			for i := range 3 {
+				f.remove(pods[i])
+				p := f.add(ds, targetNode(pods[i]))
+				f.bind(p)
+				broken = append(broken, p)
+			}
+			f.wait(30)
+			f.update(ds, image("v3"), maxUnavailable("1"))
+			f.observe(ds)
+			f.wait(5)
+			for _, p := range broken {
+				f.del(p)
+			}
+			return f
+		},
+		"the budget before the change still counts until it is observed": func() *film {
+			f := shoot(5)
+			ds := f.create("fluentd", maxUnavailable("3"))
+			pods := f.fill(ds, 5)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			f.update(ds, maxUnavailable("1"))
+			f.del(pods[0])
+			f.del(pods[1])
+			f.del(pods[2])
+			f.observe(ds)
+			return f
+		},
+		"a readiness blip that the controller could not know yet": func() *film {
+			f := shoot(5)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 5)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			f.unready(pods[4])
+			f.wait(0.2)
+			f.del(pods[0])
+			return f
+		},
+		"the suite deletes pods itself": func() *film {
+			f := shoot(5)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 5)
+			for i := range 3 {
+				f.act("delete", podRef(pods[i]), []history.Disturbance{history.PodsDeleted}, func() { f.remove(pods[i]) })
+			}
+			return f
+		},
+		"a node that is deleted in the middle of a rollout": func() *film {
+			f := shoot(5)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 5)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			f.replace(ds, pods[0])
+			f.act("delete node", nodeRef("node-2"), []history.Disturbance{history.NodesChanged}, func() {
+				f.emitNode(history.Deleted, f.node["node-2"])
+			})
+			f.wait(10)
+			f.replace(ds, pods[2])
+			f.gone(pods[1])
+			f.replace(ds, pods[3])
+			return f
+		},
+		"a second update within minReadySeconds takes all pods": func() *film {
+			f := shoot(3)
+			ds := f.create("fluentd", minReady(30))
+			pods := f.fill(ds, 3)
+			f.update(ds, minReady(600), image("v2"))
+			f.observe(ds)
+			for _, p := range pods {
+				f.del(p)
+			}
+			return f
+		},
+		"minReadySeconds kept": func() *film {
+			f := shoot(3)
+			ds := f.create("fluentd", minReady(10))
+			pods := f.fill(ds, 3)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			for _, p := range pods {
+				f.replace(ds, p)
+				f.wait(10)
+				f.observe(ds)
+			}
+			return f
+		},
+	} {
+		t.Run(name, func(t *testing.T) { passes(t, scene()) })
+	}
+}
+
+func TestBudgetIllegal(t *testing.T) {
+	t.Run("one too many", func(t *testing.T) {
+		f := shoot(5)
+		ds := f.create("fluentd", maxUnavailable("2"))
+		pods := f.fill(ds, 5)
+		f.update(ds, image("v2"))
+		f.observe(ds)
+		for i := range 3 {
+			f.del(pods[i])
+		}
+		found := fails(t, f, "M-02")
+		want := "M-02: pod fluentd-005 on node-3 was deleted at 12:01:01.0 while 2 of 5 nodes were already without an available pod; maxUnavailable allows 2"
+		if len(found) != 1 || found[0].String() != want {
+			t.Errorf("got  %v\nwant %s", found, want)
+		}
+	})
+	t.Run("broken old pods are not counted", func(t *testing.T) {
+		f := shoot(5)
+		ds := f.create("fluentd", maxUnavailable("3"))
+		pods := f.fill(ds, 5)
+		f.update(ds, image("broken"))
+		f.observe(ds)
+		for i := range 3 {
+			f.remove(pods[i])
+			f.bind(f.add(ds, targetNode(pods[i])))
+		}
+		f.wait(30)
+		f.update(ds, image("v3"), maxUnavailable("1"))
+		f.observe(ds)
+		f.wait(10)
+		f.del(pods[3])
+		fails(t, f, "M-02")
+	})
+	t.Run("percent beyond rounding up", func(t *testing.T) {
+		f := shoot(5)
+		ds := f.create("fluentd", maxUnavailable("30%"))
+		pods := f.fill(ds, 5)
+		f.update(ds, image("v2"))
+		f.observe(ds)
+		for i := range 3 {
+			f.del(pods[i])
+		}
+		if v := fails(t, f, "M-02"); len(v) == 1 && !strings.Contains(v[0].Message, "maxUnavailable 30% allows 2") {
+			t.Error(v[0])
+		}
+	})
+	t.Run("the suite's deletion of another pod does not excuse the controller", func(t *testing.T) {
+		f := shoot(5)
+		ds := f.create("fluentd")
+		pods := f.fill(ds, 5)
+		f.act("delete", podRef(pods[4]), []history.Disturbance{history.PodsDeleted}, func() { f.del(pods[4]) })
+		f.wait(10)
+		f.update(ds, image("v2"))
+		f.observe(ds)
+		f.del(pods[0])
+		fails(t, f, "M-02")
+	})
+	t.Run("the next node before minReadySeconds", func(t *testing.T) {
+		f := shoot(3)
+		ds := f.create("fluentd", minReady(10))
+		pods := f.fill(ds, 3)
+		f.update(ds, image("v2"))
+		f.observe(ds)
+		f.replace(ds, pods[0])
+		f.wait(5)
+		f.del(pods[1])
+		fails(t, f, "M-18")
+	})
+}

@@ -1,0 +1,445 @@
+package invariant
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"rollcall.dev/framework/history"
+)
+
+// film builds a history step by step. Its one clock is the recorder's and the API server's alike; what the API stores is cut to
+// the second, as the API server does.
+type film struct {
+	h    history.History
+	now  time.Time
+	ids  int
+	acts int
+	node map[string]*corev1.Node
+	pods []*corev1.Pod
+	sets []*appsv1.DaemonSet
+	revs map[types.UID][]*appsv1.ControllerRevision
+}
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// shoot begins a history with nodes node-1 … node-n.
+func shoot(n int) *film {
+	f := &film{now: noon, node: map[string]*corev1.Node{}, revs: map[types.UID][]*appsv1.ControllerRevision{}}
+	f.h.Header = history.Header{Format: 1, Spec: "a test", Namespace: "default", Began: noon}
+	for i := 1; i <= n; i++ {
+		f.emitNode(history.Listed, newNode("node-"+strconv.Itoa(i)))
+	}
+	f.wait(60)
+	return f
+}
+
+func newNode(name string) *corev1.Node {
+	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Labels: map[string]string{"kubernetes.io/hostname": name}}}
+}
+
+func (f *film) wait(seconds float64) *film {
+	f.now = f.now.Add(time.Duration(seconds * float64(time.Second)))
+	return f
+}
+
+func (f *film) second() metav1.Time { return metav1.NewTime(f.now.Truncate(time.Second)) }
+
+func (f *film) emit(e history.Entry) int {
+	e.Seq, e.At = len(f.h.Entries), f.now
+	f.h.Entries = append(f.h.Entries, e)
+	f.now = f.now.Add(time.Millisecond)
+	return e.Seq
+}
+
+func (f *film) emitNode(t history.Type, n *corev1.Node) {
+	f.node[n.Name] = n
+	if t == history.Deleted {
+		delete(f.node, n.Name)
+	}
+	f.emit(history.Entry{Type: t, Resource: history.Nodes, Node: n.DeepCopy()})
+}
+
+func (f *film) emitPod(t history.Type, p *corev1.Pod) {
+	f.emit(history.Entry{Type: t, Resource: history.Pods, Pod: p.DeepCopy()})
+}
+
+func (f *film) emitSet(t history.Type, ds *appsv1.DaemonSet) {
+	f.emit(history.Entry{Type: t, Resource: history.DaemonSets, DaemonSet: ds.DeepCopy()})
+}
+
+func (f *film) emitRevision(t history.Type, cr *appsv1.ControllerRevision) {
+	f.emit(history.Entry{Type: t, Resource: history.ControllerRevisions, ControllerRevision: cr.DeepCopy()})
+}
+
+// act wraps steps into the two records of an act.
+func (f *film) act(verb string, object history.Reference, disturbs []history.Disturbance, steps func()) {
+	f.acts++
+	a := history.Act{ID: f.acts, Verb: verb, Object: object, Disturbs: disturbs}
+	f.emit(history.Entry{Type: history.Acted, Act: &a})
+	if steps != nil {
+		steps()
+	}
+	done := a
+	done.Done = true
+	f.emit(history.Entry{Type: history.Acted, Act: &done})
+}
+
+func (f *film) held(d ...history.Disturbance) *film {
+	f.h.Header.Disturbances = append(f.h.Header.Disturbances, d...)
+	return f
+}
+
+// end closes the history.
+func (f *film) end() *history.History {
+	f.emit(history.Entry{Type: history.Barred})
+	return &f.h
+}
+
+// option changes a DaemonSet's spec.
+type option func(*appsv1.DaemonSet)
+
+func image(tag string) option {
+	return func(ds *appsv1.DaemonSet) { ds.Spec.Template.Spec.Containers[0].Image = "fluentd:" + tag }
+}
+
+func maxUnavailable(v string) option {
+	return func(ds *appsv1.DaemonSet) {
+		value, zero := intstr.Parse(v), intstr.FromInt32(0)
+		ds.Spec.UpdateStrategy = appsv1.DaemonSetUpdateStrategy{Type: appsv1.RollingUpdateDaemonSetStrategyType,
+			RollingUpdate: &appsv1.RollingUpdateDaemonSet{MaxUnavailable: &value, MaxSurge: &zero}}
+	}
+}
+
+func maxSurge(v string) option {
+	return func(ds *appsv1.DaemonSet) {
+		value, zero := intstr.Parse(v), intstr.FromInt32(0)
+		ds.Spec.UpdateStrategy = appsv1.DaemonSetUpdateStrategy{Type: appsv1.RollingUpdateDaemonSetStrategyType,
+			RollingUpdate: &appsv1.RollingUpdateDaemonSet{MaxUnavailable: &zero, MaxSurge: &value}}
+	}
+}
+
+func onDelete(ds *appsv1.DaemonSet) {
+	ds.Spec.UpdateStrategy = appsv1.DaemonSetUpdateStrategy{Type: appsv1.OnDeleteDaemonSetStrategyType}
+}
+
+func minReady(seconds int32) option {
+	return func(ds *appsv1.DaemonSet) { ds.Spec.MinReadySeconds = seconds }
+}
+
+func nodeSelector(key, value string) option {
+	return func(ds *appsv1.DaemonSet) { ds.Spec.Template.Spec.NodeSelector = map[string]string{key: value} }
+}
+
+// create makes a DaemonSet with its first revision, without pods.
+func (f *film) create(name string, options ...option) *appsv1.DaemonSet {
+	f.ids++
+	labels := map[string]string{"name": name}
+	grace := int64(30)
+	ds := &appsv1.DaemonSet{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default", UID: types.UID(fmt.Sprintf("ds-%d", f.ids)), Generation: 1,
+			CreationTimestamp: f.second(), Labels: map[string]string{"app": name}},
+		Spec: appsv1.DaemonSetSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "fluentd", Image: "fluentd:v1"}}, TerminationGracePeriodSeconds: &grace}},
+		},
+	}
+	maxUnavailable("1")(ds)
+	for _, o := range options {
+		o(ds)
+	}
+	f.sets = append(f.sets, ds)
+	f.act("create", refOf(ds), nil, func() { f.emitSet(history.Added, ds) })
+	f.revise(ds)
+	return ds
+}
+
+func refOf(ds *appsv1.DaemonSet) history.Reference {
+	return history.Reference{Resource: history.DaemonSets, Namespace: ds.Namespace, Name: ds.Name, UID: ds.UID}
+}
+
+func podRef(p *corev1.Pod) history.Reference {
+	return history.Reference{Resource: history.Pods, Namespace: p.Namespace, Name: p.Name, UID: p.UID}
+}
+
+// update is the suite changing the DaemonSet's spec; the controller does not observe it yet.
+func (f *film) update(ds *appsv1.DaemonSet, options ...option) {
+	f.act("update", refOf(ds), nil, func() {
+		for _, o := range options {
+			o(ds)
+		}
+		ds.Generation++
+		f.emitSet(history.Modified, ds)
+	})
+}
+
+// revise is the controller recording the current template: a new revision, or an old one whose number rises.
+func (f *film) revise(ds *appsv1.DaemonSet) string {
+	data, err := json.Marshal(map[string]any{"spec": map[string]any{"template": ds.Spec.Template}})
+	if err != nil {
+		panic(err)
+	}
+	top := int64(0)
+	for _, cr := range f.revs[ds.UID] {
+		top = max(top, cr.Revision)
+	}
+	for _, cr := range f.revs[ds.UID] {
+		if string(cr.Data.Raw) == string(data) {
+			if cr.Revision < top {
+				cr.Revision = top + 1
+				f.emitRevision(history.Modified, cr)
+			}
+			return cr.Labels["controller-revision-hash"]
+		}
+	}
+	f.ids++
+	hash := fmt.Sprintf("hash%d", len(f.revs[ds.UID])+1)
+	yes := true
+	cr := &appsv1.ControllerRevision{
+		ObjectMeta: metav1.ObjectMeta{Name: ds.Name + "-" + hash, Namespace: ds.Namespace, UID: types.UID(fmt.Sprintf("cr-%d", f.ids)),
+			CreationTimestamp: f.second(),
+			Labels:            map[string]string{"name": ds.Name, "controller-revision-hash": hash},
+			OwnerReferences:   []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: ds.Name, UID: ds.UID, Controller: &yes}}},
+		Revision: top + 1,
+	}
+	cr.Data.Raw = data
+	f.revs[ds.UID] = append(f.revs[ds.UID], cr)
+	f.emitRevision(history.Added, cr)
+	return hash
+}
+
+// hash returns the hash label of the DaemonSet's current template.
+func (f *film) hash(ds *appsv1.DaemonSet) string {
+	data, _ := json.Marshal(map[string]any{"spec": map[string]any{"template": ds.Spec.Template}})
+	for _, cr := range f.revs[ds.UID] {
+		if string(cr.Data.Raw) == string(data) {
+			return cr.Labels["controller-revision-hash"]
+		}
+	}
+	return f.revise(ds)
+}
+
+// add is the controller creating a pod of the current template on a node, Pending and unbound.
+func (f *film) add(ds *appsv1.DaemonSet, node string) *corev1.Pod {
+	p := f.pod(ds, node)
+	f.pods = append(f.pods, p)
+	f.emitPod(history.Added, p)
+	return p
+}
+
+func (f *film) pod(ds *appsv1.DaemonSet, node string) *corev1.Pod {
+	f.ids++
+	yes := true
+	p := &corev1.Pod{ObjectMeta: *ds.Spec.Template.ObjectMeta.DeepCopy(), Spec: *ds.Spec.Template.Spec.DeepCopy()}
+	p.Name, p.GenerateName, p.Namespace, p.UID = fmt.Sprintf("%s-%03d", ds.Name, f.ids), ds.Name+"-", ds.Namespace, types.UID(fmt.Sprintf("pod-%d", f.ids))
+	p.CreationTimestamp = f.second()
+	p.Labels = map[string]string{"controller-revision-hash": f.hash(ds)}
+	for k, v := range ds.Spec.Template.Labels {
+		p.Labels[k] = v
+	}
+	p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: ds.Name, UID: ds.UID, Controller: &yes, BlockOwnerDeletion: &yes}}
+	p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+		NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: []corev1.NodeSelectorRequirement{{
+			Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{node}}}}}}}}
+	p.Status.Phase = corev1.PodPending
+	return p
+}
+
+// bind is the scheduler at work.
+func (f *film) bind(p *corev1.Pod) {
+	p.Spec.NodeName = targetNode(p)
+	f.emitPod(history.Modified, p)
+}
+
+func (f *film) condition(p *corev1.Pod, ready bool) {
+	status := corev1.ConditionFalse
+	if ready {
+		status = corev1.ConditionTrue
+	}
+	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: status, LastTransitionTime: f.second()}}
+}
+
+// ready is the kubelet reporting the pod up, bound first if need be; unready the reverse.
+func (f *film) ready(p *corev1.Pod) {
+	if p.Spec.NodeName == "" {
+		f.bind(p)
+	}
+	p.Status.Phase = corev1.PodRunning
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "fluentd", Image: p.Spec.Containers[0].Image}}
+	f.condition(p, true)
+	f.emitPod(history.Modified, p)
+}
+
+func (f *film) unready(p *corev1.Pod) {
+	f.condition(p, false)
+	f.emitPod(history.Modified, p)
+}
+
+// fail is the kubelet giving the pod up.
+func (f *film) fail(p *corev1.Pod) {
+	p.Status.Phase = corev1.PodFailed
+	f.condition(p, false)
+	f.emitPod(history.Modified, p)
+}
+
+// del is somebody asking for the pod's graceful deletion. An unbound or terminal pod goes at once, as in the API server.
+func (f *film) del(p *corev1.Pod) {
+	grace := *p.Spec.TerminationGracePeriodSeconds
+	if p.Spec.NodeName == "" || terminal(p) {
+		grace = 0
+	}
+	until := metav1.NewTime(f.second().Add(time.Duration(grace) * time.Second))
+	p.DeletionTimestamp, p.DeletionGracePeriodSeconds = &until, &grace
+	if grace == 0 && len(p.Finalizers) == 0 {
+		f.gone(p)
+		return
+	}
+	f.emitPod(history.Modified, p)
+}
+
+// die is the kubelet reporting that the terminating pod's containers are stopped.
+func (f *film) die(p *corev1.Pod) {
+	p.Status.Phase = corev1.PodSucceeded
+	f.condition(p, false)
+	f.emitPod(history.Modified, p)
+}
+
+func (f *film) gone(p *corev1.Pod) {
+	f.emitPod(history.Deleted, p)
+	for i := range f.pods {
+		if f.pods[i] == p {
+			f.pods = append(f.pods[:i], f.pods[i+1:]...)
+			return
+		}
+	}
+}
+
+// remove is a whole termination: asked for, dead, gone.
+func (f *film) remove(p *corev1.Pod) {
+	f.del(p)
+	if len(f.alive(p)) > 0 {
+		f.die(p)
+		f.gone(p)
+	}
+}
+
+func (f *film) alive(p *corev1.Pod) []*corev1.Pod {
+	for _, o := range f.pods {
+		if o == p {
+			return []*corev1.Pod{p}
+		}
+	}
+	return nil
+}
+
+// replace is one step of a rollout without surge: the node's pod goes, one of the current template comes and is Ready.
+func (f *film) replace(ds *appsv1.DaemonSet, p *corev1.Pod) *corev1.Pod {
+	node := targetNode(p)
+	f.remove(p)
+	fresh := f.add(ds, node)
+	f.ready(fresh)
+	return fresh
+}
+
+// fill gives every node a Ready pod and a status that says so; the pods come back by node-1, node-2, ….
+func (f *film) fill(ds *appsv1.DaemonSet, nodes int) []*corev1.Pod {
+	var pods []*corev1.Pod
+	for i := 1; i <= nodes; i++ {
+		p := f.add(ds, "node-"+strconv.Itoa(i))
+		f.ready(p)
+		pods = append(pods, p)
+	}
+	f.wait(float64(ds.Spec.MinReadySeconds) + 1)
+	f.observe(ds)
+	return pods
+}
+
+// observe is the controller writing an honest status for the current generation.
+func (f *film) observe(ds *appsv1.DaemonSet) {
+	ds.Status = f.count(ds)
+	ds.Status.ObservedGeneration = ds.Generation
+	f.emitSet(history.Modified, ds)
+}
+
+// count recounts the status as kube-controller-manager does: by the oldest pod of each node that is not dead.
+func (f *film) count(ds *appsv1.DaemonSet) appsv1.DaemonSetStatus {
+	s := appsv1.DaemonSetStatus{ObservedGeneration: ds.Status.ObservedGeneration}
+	place := newPlacement(&ds.Spec.Template)
+	oldest := map[string]*corev1.Pod{}
+	for _, p := range f.pods {
+		if owner := controllerOf(p); owner != nil && owner.UID == ds.UID && !dead(p) && oldest[targetNode(p)] == nil {
+			oldest[targetNode(p)] = p
+		}
+	}
+	for name, n := range f.node {
+		p := oldest[name]
+		if fits, _ := place.judge(n); !fits {
+			if p != nil {
+				s.NumberMisscheduled++
+			}
+			continue
+		}
+		s.DesiredNumberScheduled++
+		if p == nil {
+			continue
+		}
+		s.CurrentNumberScheduled++
+		if p.Labels["controller-revision-hash"] == f.hash(ds) {
+			s.UpdatedNumberScheduled++
+		}
+		if since, ready := readySince(p); ready {
+			s.NumberReady++
+			if !since.Add(time.Duration(ds.Spec.MinReadySeconds) * time.Second).After(f.now) {
+				s.NumberAvailable++
+			}
+		}
+	}
+	s.NumberUnavailable = s.DesiredNumberScheduled - s.NumberAvailable
+	return s
+}
+
+// passes and fails judge a history by every invariant.
+func passes(t *testing.T, f *film) {
+	t.Helper()
+	result := Judge(f.end())
+	if result.Gap != nil {
+		t.Fatalf("the history has a gap: %s", result.Gap.Reason)
+	}
+	for _, v := range result.Violations {
+		t.Errorf("legal history accused: %s", v)
+	}
+}
+
+func fails(t *testing.T, f *film, ids ...string) []Violation {
+	t.Helper()
+	result := Judge(f.end())
+	want := map[string]bool{}
+	for _, id := range ids {
+		want[id] = true
+	}
+	got := map[string]bool{}
+	for _, v := range result.Violations {
+		got[v.Invariant] = true
+		if !want[v.Invariant] {
+			t.Errorf("unexpected: %s", v)
+		}
+		if len(v.Evidence) == 0 || v.Message == "" || v.At.IsZero() {
+			t.Errorf("incomplete violation: %+v", v)
+		}
+	}
+	for _, id := range ids {
+		if !got[id] {
+			t.Errorf("%s was not reported, only %v", id, result.Violations)
+		}
+	}
+	return result.Violations
+}

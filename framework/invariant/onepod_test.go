@@ -1,0 +1,205 @@
+package invariant
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/framework/history"
+)
+
+func TestOnePodPerNodeLegal(t *testing.T) {
+	for name, scene := range map[string]func() *film{
+		"a dead predecessor beside its successor": func() *film {
+			f := shoot(2)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 2)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			f.del(pods[0])
+			f.die(pods[0])
+			f.ready(f.add(ds, "node-1"))
+			f.gone(pods[0])
+			return f
+		},
+		"a dead pod that a finalizer holds": func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 1)
+			pods[0].Finalizers = []string{"example.com/hold"}
+			f.fail(pods[0])
+			f.del(pods[0])
+			f.ready(f.add(ds, "node-1"))
+			f.wait(300)
+			f.observe(ds)
+			return f
+		},
+		"orphans are adopted and pruned": func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			f.fill(ds, 1)
+			orphan := f.pod(ds, "node-1")
+			owners := orphan.OwnerReferences
+			orphan.OwnerReferences = nil
+			f.pods = append(f.pods, orphan)
+			f.act("create", podRef(orphan), []history.Disturbance{history.PodsForeign}, func() { f.emitPod(history.Added, orphan) })
+			orphan.OwnerReferences = owners
+			f.emitPod(history.Modified, orphan)
+			f.wait(1)
+			f.remove(orphan)
+			return f
+		},
+		"a duplicate after the controller's restart is pruned": func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			f.fill(ds, 1)
+			f.act("restart", history.Reference{}, []history.Disturbance{history.ControllerRestarted}, nil)
+			f.wait(5)
+			twin := f.add(ds, "node-1")
+			f.wait(1)
+			f.remove(twin)
+			return f
+		},
+		"with surge the new pod comes while the old one is there, even terminating": func() *film {
+			f := shoot(2)
+			ds := f.create("fluentd", maxSurge("1"))
+			pods := f.fill(ds, 2)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			f.ready(f.add(ds, "node-1"))
+			f.del(pods[0])
+			f.ready(f.add(ds, "node-2"))
+			f.del(pods[1])
+			return f
+		},
+		"two DaemonSets with the same selector": func() *film {
+			f := shoot(2)
+			a, b := f.create("fluentd"), f.create("fluentd")
+			f.fill(a, 2)
+			f.fill(b, 2)
+			return f
+		},
+	} {
+		t.Run(name, func(t *testing.T) { passes(t, scene()) })
+	}
+}
+
+func TestOnePodPerNodeIllegal(t *testing.T) {
+	t.Run("the successor comes while the predecessor terminates", func(t *testing.T) {
+		f := shoot(2)
+		ds := f.create("fluentd")
+		pods := f.fill(ds, 2)
+		f.update(ds, image("v2"))
+		f.observe(ds)
+		f.del(pods[0])
+		f.add(ds, "node-1")
+		fails(t, f, "M-01")
+	})
+	t.Run("an unbound second pod counts by its target node", func(t *testing.T) {
+		f := shoot(2)
+		ds := f.create("fluentd", onDelete)
+		f.fill(ds, 2)
+		f.add(ds, "node-2")
+		fails(t, f, "M-01")
+	})
+}
+
+func TestActivePods(t *testing.T) {
+	t.Run("a third active pod", func(t *testing.T) {
+		f := shoot(2)
+		ds := f.create("fluentd", maxSurge("1"))
+		f.fill(ds, 2)
+		f.update(ds, image("v2"))
+		f.observe(ds)
+		f.bind(f.add(ds, "node-1"))
+		f.update(ds, image("v3"))
+		f.observe(ds)
+		f.wait(3)
+		f.add(ds, "node-1")
+		fails(t, f, "M-05")
+	})
+	t.Run("two of the same revision", func(t *testing.T) {
+		f := shoot(2)
+		ds := f.create("fluentd", maxSurge("1"))
+		f.fill(ds, 2)
+		f.add(ds, "node-1")
+		fails(t, f, "M-05")
+	})
+	t.Run("an update while a pair exists", func(t *testing.T) {
+		f := shoot(2)
+		ds := f.create("fluentd", maxSurge("1"))
+		pods := f.fill(ds, 2)
+		f.update(ds, image("v2"))
+		f.observe(ds)
+		second := f.add(ds, "node-1")
+		f.bind(second)
+		f.update(ds, image("v3"))
+		f.remove(second)
+		f.observe(ds)
+		f.ready(f.add(ds, "node-1"))
+		f.remove(pods[0])
+		passes(t, f)
+	})
+	t.Run("terminating pods come on top", func(t *testing.T) {
+		f := shoot(1)
+		ds := f.create("fluentd", maxSurge("1"))
+		pods := f.fill(ds, 1)
+		f.update(ds, image("v2"))
+		f.observe(ds)
+		second := f.add(ds, "node-1")
+		f.ready(second)
+		f.del(pods[0])
+		f.update(ds, image("v3"))
+		f.observe(ds)
+		f.ready(f.add(ds, "node-1"))
+		f.del(second)
+		passes(t, f)
+	})
+	t.Run("a switch from surge prunes the pair", func(t *testing.T) {
+		f := shoot(1)
+		ds := f.create("fluentd", maxSurge("1"))
+		f.fill(ds, 1)
+		f.update(ds, image("v2"))
+		f.observe(ds)
+		second := f.add(ds, "node-1")
+		f.bind(second)
+		f.update(ds, maxUnavailable("1"))
+		f.wait(0.5)
+		f.remove(second)
+		f.observe(ds)
+		passes(t, f)
+	})
+}
+
+func TestLastingExcess(t *testing.T) {
+	excess := func(pruned bool) *film {
+		f := shoot(1)
+		ds := f.create("fluentd")
+		f.fill(ds, 1)
+		f.held(history.PodsForeign)
+		twin := f.add(ds, "node-1")
+		f.ready(twin)
+		f.wait(50)
+		if pruned {
+			f.remove(twin)
+		}
+		f.wait(50)
+		return f
+	}
+	fails(t, excess(false), "M-25")
+	passes(t, excess(true))
+	t.Run("with surge, three of them", func(t *testing.T) {
+		f := shoot(1)
+		ds := f.create("fluentd", maxSurge("1"))
+		f.fill(ds, 1)
+		f.held(history.PodsForeign)
+		var last *corev1.Pod
+		for range 2 {
+			last = f.add(ds, "node-1")
+			f.ready(last)
+		}
+		f.wait(100)
+		f.unready(last)
+		fails(t, f, "M-25")
+	})
+}
