@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/e2e-framework/pkg/types"
 )
 
@@ -125,4 +127,15 @@ func LoadState(path string) (State, error) {
 		return State{}, fmt.Errorf("%s does not describe a cluster: %w", path, err)
 	}
 	return s, nil
+}
+
+// RestConfig returns a client's configuration for the cluster.
+func RestConfig(s State) (*rest.Config, error) {
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
+		&clientcmd.ClientConfigLoadingRules{Precedence: filepath.SplitList(s.Kubeconfig)},
+		&clientcmd.ConfigOverrides{CurrentContext: s.Context}).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("the kubeconfig %s: %w", s.Kubeconfig, err)
+	}
+	return config, nil
 }

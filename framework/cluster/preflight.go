@@ -20,6 +20,9 @@ import (
 // LeastNodes is how few nodes the suite can say anything about: with one, "only on that node" means nothing.
 const LeastNodes = 2
 
+// The one object that a run puts outside its own namespaces: the task page's DaemonSet.
+const sharedNamespace, sharedName = "kube-system", "fluentd-elasticsearch"
+
 // RunLabel is on every object that a run creates; its value is the run's id. What does not carry it is never touched.
 const RunLabel = "rollcall.dev/run"
 
@@ -76,10 +79,37 @@ func Preflight(ctx context.Context, config *rest.Config) Finding {
 		return f // what follows would only repeat it
 	}
 
-	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
+	if err := f.sortNodes(ctx, client); err != nil {
 		problem("listing nodes: %v", err)
 		return f
+	}
+	if len(f.Nodes) < LeastNodes {
+		problem("%d of %d nodes can be used, at least %d are needed%s", len(f.Nodes), len(f.Nodes)+len(f.Excluded), LeastNodes, f.exclusions())
+	}
+
+	const namespace, name = sharedNamespace, sharedName
+	switch ds, err := client.AppsV1().DaemonSets(namespace).Get(ctx, name, metav1.GetOptions{}); {
+	case err == nil && ds.Labels[RunLabel] == "":
+		problem("there is a DaemonSet %s/%s that is not ours: rename it, or run on another cluster (the walk-through creates one of that name)", namespace, name)
+	case err == nil:
+		problem("DaemonSet %s/%s is left over from, or in use by, run %s: make sweep removes what a dead run left", namespace, name, ds.Labels[RunLabel])
+	case !apierrors.IsNotFound(err):
+		problem("looking for DaemonSet %s/%s: %v", namespace, name, err)
+	}
+	return f
+}
+
+// UsableNodes returns the names of the nodes that a DaemonSet without tolerations runs on now.
+func UsableNodes(ctx context.Context, client kubernetes.Interface) ([]string, error) {
+	f := Finding{Excluded: map[string]string{}}
+	err := f.sortNodes(ctx, client)
+	return f.Nodes, err
+}
+
+func (f *Finding) sortNodes(ctx context.Context, client kubernetes.Interface) error {
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
 	}
 	for i := range nodes.Items {
 		node := &nodes.Items[i]
@@ -90,20 +120,7 @@ func Preflight(ctx context.Context, config *rest.Config) Finding {
 		}
 	}
 	slices.Sort(f.Nodes)
-	if len(f.Nodes) < LeastNodes {
-		problem("%d of %d nodes can be used, at least %d are needed%s", len(f.Nodes), len(nodes.Items), LeastNodes, f.exclusions())
-	}
-
-	const namespace, name = "kube-system", "fluentd-elasticsearch"
-	switch ds, err := client.AppsV1().DaemonSets(namespace).Get(ctx, name, metav1.GetOptions{}); {
-	case err == nil && ds.Labels[RunLabel] == "":
-		problem("there is a DaemonSet %s/%s that is not ours: rename it, or run on another cluster (the walk-through creates one of that name)", namespace, name)
-	case err == nil:
-		problem("DaemonSet %s/%s is left over from, or in use by, run %s: make sweep removes what a dead run left", namespace, name, ds.Labels[RunLabel])
-	case !apierrors.IsNotFound(err):
-		problem("looking for DaemonSet %s/%s: %v", namespace, name, err)
-	}
-	return f
+	return nil
 }
 
 // exclusions is a clause that says why each unusable node is unusable, shortest first where there are many.

@@ -58,6 +58,8 @@ const (
 	Kind
 	// Controller is the DaemonSet controller alone.
 	Controller
+	// Kubectl is kubectl alone, for a cluster that somebody else made.
+	Kubectl
 )
 
 func binaries(version string, set Set) []binary {
@@ -67,6 +69,9 @@ func binaries(version string, set Set) []binary {
 	}
 	if set == Controller {
 		return []binary{{name: "daemonset-controller", pkg: "./daemonset-controller", module: module, flags: stamp(version)}}
+	}
+	if set == Kubectl {
+		return []binary{own("kubectl")}
 	}
 	all := []binary{
 		{name: "etcd", pkg: "go.etcd.io/etcd/server/v3", module: "etcd", flags: "-s -w"},

@@ -1,0 +1,59 @@
+# Rollcall: does this Kubernetes keep its promises while a DaemonSet is updated?
+# The targets that people use have a line of help; make without a target prints them. Settings are variables: see README.md.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+# What the contract's variables are set to on the command line reaches the programs through the environment.
+export
+
+# Compiled once and run as a program of its own, so that an interrupt reaches it and not the go command.
+ROLLCALL := .cache/bin/rollcall
+TOOLS    := .cache/bin
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: rollcall
+rollcall:
+	@mkdir -p $(TOOLS)
+	@go build -o $(ROLLCALL) ./hack/rollcall
+
+.PHONY: e2e
+e2e: rollcall ## a cluster, the suite, a report, the cluster gone again
+	@$(ROLLCALL) e2e
+
+.PHONY: test
+test: ## the project's own tests; no container engine, no cluster
+	go test ./...
+
+.PHONY: verify
+verify: ## lint, formatting, generated files up to date, catalog and specs agree
+	@hack/verify.sh
+
+.PHONY: list
+list: rollcall ## the specs with their labels, without a cluster
+	@$(ROLLCALL) list
+
+.PHONY: cluster-up
+cluster-up: rollcall ## a cluster that stays; make e2e REUSE=1 uses it
+	@$(ROLLCALL) up
+
+.PHONY: cluster-down
+cluster-down: rollcall ## take it away
+	@$(ROLLCALL) down
+
+.PHONY: sweep
+sweep: rollcall ## remove what crashed runs left behind
+	@$(ROLLCALL) sweep
+
+.PHONY: build
+build: rollcall ## build Kubernetes from source, for both kinds of cluster
+	@$(ROLLCALL) build
+
+.PHONY: controller
+controller: rollcall ## build the DaemonSet controller alone and print its path
+	@$(ROLLCALL) controller
+
+.PHONY: node-image
+node-image: rollcall ## build kind's node image from source, for machines without a registry
+	@$(ROLLCALL) node-image

@@ -1,0 +1,63 @@
+// Package rollout is what a spec is written with: a namespace, leased nodes and a recorder around it, acts that go into the
+// history, and matchers that wait for a state on the watch.
+package rollout
+
+import (
+	"math"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"rollcall.dev/framework/cluster"
+	"rollcall.dev/framework/kubectl"
+)
+
+// Environment is what all specs of a run share.
+type Environment struct {
+	// Run is the run's id: on every object that the run creates.
+	Run string
+	// Seed of everything random.
+	Seed int64
+	// Provider is the cluster. Optional abilities are asked for by type assertion.
+	Provider cluster.Provider
+	Config   *rest.Config
+	Client   kubernetes.Interface
+	// Kubectl is aimed at the cluster.
+	Kubectl kubectl.Kubectl
+	// Artifacts is the folder for reports.
+	Artifacts string
+	// TimeoutFactor multiplies every time limit.
+	TimeoutFactor float64
+	// Implementation names what is judged.
+	Implementation string
+}
+
+// environment is set once, before the first spec runs.
+var environment *Environment
+
+// Use makes e the environment of all specs. It is called in a BeforeSuite.
+func Use(e *Environment) { environment = e }
+
+// Time limits. Each is a promise of its own in the catalog (M-19) and is multiplied by TIMEOUT_FACTOR.
+const (
+	// rolloutBase and rolloutPerNode limit a whole rollout.
+	rolloutBase    = 2 * time.Minute
+	rolloutPerNode = 30 * time.Second
+	// reaction limits a single step at rest: a pod is recreated, a new node gets its pod.
+	reaction = time.Minute
+	// observed limits how long a controller may take to notice a spec change.
+	observed = 30 * time.Second
+	// request limits one API request or kubectl command that does not wait for anything.
+	request = 30 * time.Second
+)
+
+// patience scales a time limit.
+func (e *Environment) patience(limit time.Duration) time.Duration {
+	return time.Duration(math.Ceil(float64(limit) * e.TimeoutFactor))
+}
+
+func (e *Environment) historyFile(name string) string {
+	return filepath.Join(e.Artifacts, "histories", name+".jsonl.zst")
+}

@@ -1,0 +1,74 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
+
+	"rollcall.dev/framework/invariant"
+)
+
+// JudgementEntry is the name of the report entry that holds a spec's Judgement, for the report of the run.
+const JudgementEntry = "rollcall.judgement"
+
+// Judgement is what the judge said about a spec's history.
+type Judgement struct {
+	// History is the file that was judged, below the artifacts folder.
+	History string `json:"history"`
+	// Inconclusive says why nothing could be judged, "" if it could.
+	Inconclusive string                `json:"inconclusive,omitempty"`
+	Violations   []invariant.Violation `json:"violations,omitempty"`
+}
+
+// String is what a console shows of the entry: nothing, since a failure has its own words.
+func (Judgement) String() string { return "" }
+
+// judge ends the recording and has every invariant look at it, whatever the spec was about. It runs before clean-up, so what
+// is taken away afterwards is not held against anybody. A spec that was skipped has no history to judge.
+func (r *R) judge(ctx ginkgo.SpecContext) {
+	ginkgo.GinkgoHelper()
+	if r.recorder == nil || ginkgo.CurrentSpecReport().State.Is(types.SpecStateSkipped|types.SpecStatePending) {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, r.patience(time.Minute))
+	defer cancel()
+	h, err := r.recorder.Stop(limited)
+	judgement := Judgement{History: "histories/" + specID(h.Header.Spec) + ".jsonl.zst"}
+	if err != nil { // about the file alone: the history in memory is judged all the same
+		judgement.History = ""
+		ginkgo.GinkgoWriter.Printf("the history could not be written: %v\n", err)
+	}
+	result := invariant.Judge(h)
+	judgement.Violations = result.Violations
+	if result.Gap != nil {
+		judgement.Inconclusive = result.Gap.Reason
+	}
+	ginkgo.AddReportEntry(JudgementEntry, judgement, ginkgo.ReportEntryVisibilityNever)
+	switch {
+	case result.Gap != nil:
+		ginkgo.Fail("inconclusive: events may be missing from the history, so nothing can be said about this spec: " + result.Gap.Reason)
+	case len(result.Violations) > 0:
+		ginkgo.Fail(failure(result.Violations, func(v invariant.Violation) string { return v.String() }))
+	}
+}
+
+// failure begins with the first violation's sentence, and ends with those that are not explained at length.
+func failure(violations []invariant.Violation, explain func(invariant.Violation) string) string {
+	const most = 3
+	var b strings.Builder
+	for i, v := range violations {
+		if i == most {
+			fmt.Fprintf(&b, "and %d more violations:\n", len(violations)-most)
+		}
+		if i < most {
+			b.WriteString(explain(v) + "\n")
+		} else {
+			b.WriteString(v.String() + "\n")
+		}
+	}
+	return strings.TrimSpace(b.String())
+}

@@ -1,0 +1,236 @@
+package rollout
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"rollcall.dev/framework/cluster"
+)
+
+// Specs of one run share the cluster's nodes through one ConfigMap: who holds which node, alone or with others. It is written
+// with its resourceVersion, so several nodes are leased at once or none, and no two specs can wait for each other's.
+const leasesName = "node-leases"
+
+// holders are those of one node. Either Alone is set or Shared has entries.
+type holders struct {
+	Alone  string   `json:"alone,omitempty"`
+	Shared []string `json:"shared,omitempty"`
+}
+
+func (h holders) free(alone bool) bool { return h.Alone == "" && (!alone || len(h.Shared) == 0) }
+
+// errTooFewNodes is wrapped by the error for a lease that can never be given.
+var errTooFewNodes = errors.New("too few nodes")
+
+// lease takes count nodes for holder (all of them if count is 0), alone or shared, waiting for other specs to return theirs.
+// Each gets the holder's label.
+func (e *Environment) lease(ctx context.Context, holder string, count int, alone bool) ([]string, error) {
+	nodes, err := cluster.UsableNodes(ctx, e.Client)
+	if err != nil {
+		return nil, fmt.Errorf("listing nodes to lease: %w", err)
+	}
+	all := count == 0
+	if all {
+		count = len(nodes)
+	}
+	tables := e.Client.CoreV1().ConfigMaps(cluster.RunNamespace(e.Run))
+	only := metav1.ListOptions{FieldSelector: "metadata.name=" + leasesName}
+	for {
+		list, err := tables.List(ctx, only)
+		if err != nil {
+			return nil, fmt.Errorf("reading the node leases: %w", err)
+		}
+		table := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: leasesName, Labels: map[string]string{cluster.RunLabel: e.Run}}}
+		if len(list.Items) > 0 {
+			table = &list.Items[0]
+		}
+		known := parseLeases(table.Data)
+		// A node that a spec made unusable on purpose is still there and comes back; one that joined is new.
+		if total := len(union(nodes, known)); total < count {
+			return nil, fmt.Errorf("%w: the spec needs %d, the cluster has %d", errTooFewNodes, count, total)
+		}
+		chosen := choose(nodes, known, count, alone, all)
+		if chosen == nil {
+			if nodes, err = e.awaitLeaseChange(ctx, list.ResourceVersion, only); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for _, node := range chosen {
+			h := known[node]
+			if alone {
+				h.Alone = holder
+			} else {
+				h.Shared = append(h.Shared, holder)
+			}
+			known[node] = h
+		}
+		if err := e.writeLeases(ctx, table, known); apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+			continue // another spec was faster
+		} else if err != nil {
+			return nil, fmt.Errorf("leasing nodes: %w", err)
+		}
+		return chosen, e.labelNodes(ctx, chosen, holder, true)
+	}
+}
+
+// release returns all of the holder's nodes. It can be called again.
+func (e *Environment) release(ctx context.Context, holder string, nodes []string) error {
+	if err := e.labelNodes(ctx, nodes, holder, false); err != nil {
+		return err
+	}
+	for {
+		table, err := e.Client.CoreV1().ConfigMaps(cluster.RunNamespace(e.Run)).Get(ctx, leasesName, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the node leases: %w", err)
+		}
+		known := parseLeases(table.Data)
+		for node, h := range known {
+			if h.Alone == holder {
+				h.Alone = ""
+			}
+			h.Shared = slices.DeleteFunc(h.Shared, func(s string) bool { return s == holder })
+			known[node] = h
+		}
+		if err := e.writeLeases(ctx, table, known); !apierrors.IsConflict(err) {
+			return err
+		}
+	}
+}
+
+// choose picks count nodes that can be had, those with the fewest holders first; nil if there are not enough now.
+func choose(nodes []string, known map[string]holders, count int, alone, all bool) []string {
+	var free []string
+	for _, node := range nodes {
+		if known[node].free(alone) {
+			free = append(free, node)
+		}
+	}
+	// All means all: a node that is held alone, usable or not, is waited for.
+	if all {
+		for node, h := range known {
+			if h.Alone != "" && !slices.Contains(free, node) {
+				return nil
+			}
+		}
+	}
+	if len(free) < count {
+		return nil
+	}
+	slices.SortFunc(free, func(a, b string) int {
+		if d := len(known[a].Shared) - len(known[b].Shared); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	chosen := free[:count]
+	slices.Sort(chosen)
+	return chosen
+}
+
+func union(nodes []string, known map[string]holders) map[string]struct{} {
+	all := map[string]struct{}{}
+	for _, n := range nodes {
+		all[n] = struct{}{}
+	}
+	for n, h := range known {
+		if h.Alone != "" {
+			all[n] = struct{}{}
+		}
+	}
+	return all
+}
+
+func parseLeases(data map[string]string) map[string]holders {
+	known := map[string]holders{}
+	for node, text := range data {
+		var h holders
+		if json.Unmarshal([]byte(text), &h) == nil { // only we write it
+			known[node] = h
+		}
+	}
+	return known
+}
+
+func (e *Environment) writeLeases(ctx context.Context, table *corev1.ConfigMap, known map[string]holders) error {
+	table = table.DeepCopy()
+	table.Data = map[string]string{}
+	for node, h := range known {
+		if h.Alone == "" && len(h.Shared) == 0 {
+			continue
+		}
+		text, err := json.Marshal(h)
+		if err != nil {
+			return err
+		}
+		table.Data[node] = string(text)
+	}
+	tables := e.Client.CoreV1().ConfigMaps(cluster.RunNamespace(e.Run))
+	var err error
+	if table.ResourceVersion == "" {
+		_, err = tables.Create(ctx, table, metav1.CreateOptions{})
+	} else {
+		_, err = tables.Update(ctx, table, metav1.UpdateOptions{})
+	}
+	return err
+}
+
+// awaitLeaseChange returns when the table is written, with the nodes that are there then.
+func (e *Environment) awaitLeaseChange(ctx context.Context, since string, only metav1.ListOptions) ([]string, error) {
+	only.ResourceVersion = since
+	w, err := e.Client.CoreV1().ConfigMaps(cluster.RunNamespace(e.Run)).Watch(ctx, only)
+	if err != nil {
+		return nil, fmt.Errorf("waiting for nodes that other specs hold: %w", err)
+	}
+	defer w.Stop()
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for nodes that other specs hold: %w", context.Cause(ctx))
+	case <-w.ResultChan(): // an event, or the end of the watch: look again
+	}
+	return cluster.UsableNodes(ctx, e.Client)
+}
+
+// labelNodes sets or removes the label that the holder's DaemonSets select nodes by.
+func (e *Environment) labelNodes(ctx context.Context, nodes []string, holder string, set bool) error {
+	var value any
+	if set {
+		value = e.Run
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]any{leaseLabel(holder): value}}})
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, node := range nodes {
+		if _, err := e.Client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			problems = append(problems, fmt.Errorf("labelling node %s: %w", node, err))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func leaseLabel(holder string) string { return cluster.LeaseLabelPrefix + holder }
+
+// nodeSelector selects the holder's nodes.
+func (e *Environment) nodeSelector(holder string, base map[string]string) map[string]string {
+	selector := maps.Clone(base)
+	if selector == nil {
+		selector = map[string]string{}
+	}
+	selector[leaseLabel(holder)] = e.Run
+	return selector
+}

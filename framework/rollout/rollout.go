@@ -1,0 +1,220 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"rollcall.dev/framework/cluster"
+	"rollcall.dev/framework/history"
+	"rollcall.dev/framework/kubectl"
+)
+
+// R is a spec's surroundings: a namespace of its own, a recorder that has run since before the first object, and clean-up.
+// One R serves all specs of the container that New is called in, one after another.
+type R struct {
+	disturbances []history.Disturbance
+	shared       string // namespace that is not the spec's own
+
+	*Environment
+	// Namespace is where the spec's objects go.
+	Namespace string
+	recorder  *history.Recorder
+	nodes     []string
+	files     string // folder of the manifests that the spec's kubectl reads
+}
+
+// Option changes what New sets up.
+type Option func(*R)
+
+// Disturbing declares what the specs of this container do to the cluster, besides their acts.
+func Disturbing(d ...history.Disturbance) Option {
+	return func(r *R) { r.disturbances = append(r.disturbances, d...) }
+}
+
+// InNamespace makes the specs use a namespace that exists, as the task page uses kube-system. All nodes are leased, since
+// manifests for such a namespace choose nodes for themselves.
+func InNamespace(name string) Option {
+	return func(r *R) { r.shared = name }
+}
+
+// New sets up a namespace, a recorder, clean-up and judgement around each spec of the container that it is called in.
+func New(options ...Option) *R {
+	r := &R{}
+	for _, o := range options {
+		o(r)
+	}
+	ginkgo.BeforeEach(func(ctx ginkgo.SpecContext) {
+		gomega.Expect(r.begin(ctx)).To(gomega.Succeed(), "setting up the spec")
+	})
+	ginkgo.AfterEach(func(ctx ginkgo.SpecContext) { r.judge(ctx) })
+	return r
+}
+
+func (r *R) begin(ctx ginkgo.SpecContext) error {
+	if environment == nil {
+		return errors.New("rollout.Use was not called before the first spec")
+	}
+	r.Environment, r.nodes = environment, nil
+	report := ginkgo.CurrentSpecReport()
+	id := specID(report.FullText())
+	r.Namespace = fmt.Sprintf("rollcall-%s-%s", r.Run, id)
+	if r.shared != "" {
+		r.Namespace = r.shared
+	}
+	// Clean-up is registered before what it cleans up exists: the context of a spec is over by then, so it has its own.
+	ginkgo.DeferCleanup(func(ctx context.Context) error { return r.cleanUp(ctx) }, ginkgo.NodeTimeout(r.patience(3*time.Minute)))
+	files, err := os.MkdirTemp("", "rollcall-")
+	if err != nil {
+		return err
+	}
+	r.files = files
+
+	if r.shared == "" {
+		if err := r.createNamespace(ctx); err != nil {
+			return err
+		}
+	}
+	r.recorder, err = history.Start(ctx, history.Options{
+		Client: r.Client,
+		Header: history.Header{
+			Spec: report.FullText(), Namespace: r.Namespace, Implementation: r.Implementation,
+			Provider: r.Provider.State().Provider, Seed: r.Seed, Disturbances: r.disturbances,
+		},
+		LeaseLater:     true,
+		File:           r.historyFile(id),
+		BarrierTimeout: r.patience(request),
+	})
+	if err != nil {
+		return err
+	}
+	if r.shared != "" {
+		_, err = r.leaseNodes(ctx, 0, false)
+	}
+	return err
+}
+
+// createNamespace makes the spec's namespace and waits for its service account, without which no pod can be created.
+func (r *R) createNamespace(ctx context.Context) error {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.Namespace, Labels: map[string]string{cluster.RunLabel: r.Run}}}
+	if _, err := r.Client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("creating the spec's namespace: %w", err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, r.patience(request), fmt.Errorf("no default service account appeared within %s", r.patience(request)))
+	defer cancel()
+	accounts := r.Client.CoreV1().ServiceAccounts(r.Namespace)
+	w, err := accounts.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=default"})
+	if err != nil {
+		return fmt.Errorf("watching the namespace's service account: %w", err)
+	}
+	defer w.Stop()
+	select {
+	case <-w.ResultChan(): // an event says that it exists: nothing is there to be changed or deleted before
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("preparing namespace %s: %w", r.Namespace, context.Cause(ctx))
+	}
+}
+
+// specID is short, the same in every run, and different for each spec: it names the namespace and the history's file.
+func specID(fullText string) string {
+	digest := fnv.New32a()
+	digest.Write([]byte(fullText))
+	return strconv.FormatUint(uint64(digest.Sum32()), 36)
+}
+
+// cleanUp removes what the spec made. Diagnosis and judgement are over by then.
+func (r *R) cleanUp(ctx context.Context) error {
+	var problems []error
+	if r.recorder != nil {
+		// Judged specs have stopped it already; this is for one that failed while it was being set up.
+		stopped, cancel := context.WithCancel(ctx)
+		cancel()
+		_, _ = r.recorder.Stop(stopped)
+		r.recorder = nil
+	}
+	problems = append(problems, cluster.DeleteDaemonSets(ctx, r.Client, r.Namespace, r.Run))
+	if r.shared == "" {
+		if err := r.Client.CoreV1().Namespaces().Delete(ctx, r.Namespace, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			problems = append(problems, fmt.Errorf("deleting the spec's namespace: %w", err))
+		}
+	}
+	if len(r.nodes) > 0 {
+		problems = append(problems, r.release(ctx, r.holder(), r.nodes))
+	}
+	if r.files != "" {
+		problems = append(problems, os.RemoveAll(r.files))
+	}
+	return errors.Join(problems...)
+}
+
+// holder is the spec's name in the table of leases. A shared namespace can hold one spec at a time.
+func (r *R) holder() string { return r.Namespace }
+
+// Nodes leases count nodes that other specs may use too, as long as none of them changes nodes. Only the leased nodes are
+// recorded and judged. A cluster with fewer nodes skips the spec.
+func (r *R) Nodes(ctx context.Context, count int) []string {
+	ginkgo.GinkgoHelper()
+	return r.mustLease(ctx, count, false)
+}
+
+// NodesAlone leases count nodes for this spec alone: for specs that fill, taint, stop or remove them.
+func (r *R) NodesAlone(ctx context.Context, count int) []string {
+	ginkgo.GinkgoHelper()
+	return r.mustLease(ctx, count, true)
+}
+
+func (r *R) mustLease(ctx context.Context, count int, alone bool) []string {
+	ginkgo.GinkgoHelper()
+	nodes, err := r.leaseNodes(ctx, count, alone)
+	if errors.Is(err, errTooFewNodes) {
+		ginkgo.Skip(fmt.Sprintf("%v; NODES=%d or a larger cluster would make it run", err, count))
+	}
+	gomega.Expect(err).NotTo(gomega.HaveOccurred(), "leasing nodes")
+	return nodes
+}
+
+func (r *R) leaseNodes(ctx context.Context, count int, alone bool) ([]string, error) {
+	nodes, err := r.lease(ctx, r.holder(), count, alone)
+	r.nodes = append(r.nodes, nodes...)
+	if err != nil {
+		return nil, err
+	}
+	r.recorder.Lease(nodes...)
+	return nodes, nil
+}
+
+// AllNodes are the leased ones.
+func (r *R) AllNodes() []string { return r.nodes }
+
+// Kubectl runs a kubectl command that changes nothing, or what is given as an act by KubectlAct.
+// The spec fails if kubectl cannot be run to its end; its exit code is the spec's business.
+func (r *R) Kubectl(ctx context.Context, args ...string) kubectl.Result {
+	ginkgo.GinkgoHelper()
+	return r.kubectl(ctx, args)
+}
+
+func (r *R) kubectl(ctx context.Context, args []string, options ...kubectl.Option) kubectl.Result {
+	ginkgo.GinkgoHelper()
+	limit := r.patience(rolloutBase + rolloutPerNode*time.Duration(len(r.nodes)))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not end within %s", limit))
+	defer cancel()
+	result, err := r.Environment.Kubectl.Run(ctx, args, options...)
+	ginkgo.GinkgoWriter.Println(result)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred(), "a kubectl command did not come to its end")
+	return result
+}
+
+// temporary is a path in the folder of the spec's files.
+func (r *R) temporary(name string) string { return filepath.Join(r.files, name) }

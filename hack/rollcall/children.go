@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Children run in process groups of their own: a terminal's interrupt reaches this process only, which passes it on exactly
+// once. (A second one would make Ginkgo skip its clean-up.)
+var children struct {
+	sync.Mutex
+	groups map[int]struct{}
+}
+
+// runChild runs cmd to its end. When ctx ends, the child's group gets an interrupt and is waited for, up to patience.
+func runChild(ctx context.Context, cmd *exec.Cmd, patience time.Duration) error {
+	wait, err := startChild(cmd)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(patience):
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		return <-ended
+	}
+}
+
+// startChild starts cmd in a group of its own and returns a function that waits for it.
+func startChild(cmd *exec.Cmd) (wait func() error, err error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	group := cmd.Process.Pid
+	children.Lock()
+	if children.groups == nil {
+		children.groups = map[int]struct{}{}
+	}
+	children.groups[group] = struct{}{}
+	children.Unlock()
+	return func() error {
+		err := cmd.Wait()
+		children.Lock()
+		delete(children.groups, group)
+		children.Unlock()
+		return err
+	}, nil
+}
+
+// killChildren ends every child that still runs, at once.
+func killChildren() {
+	children.Lock()
+	defer children.Unlock()
+	for group := range children.groups {
+		_ = syscall.Kill(-group, syscall.SIGKILL)
+	}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"rollcall.dev/framework/cluster"
+	"rollcall.dev/framework/cluster/provider"
+	"rollcall.dev/hack/kubernetes"
+)
+
+// runUp makes the cluster that stays.
+func runUp(ctx context.Context, s settings) error {
+	name := stayingName()
+	if state, err := cluster.LoadState(statePath(name)); err == nil {
+		return fmt.Errorf("there is one already (%s, KUBECONFIG=%s); make cluster-down first", state.Provider, state.Kubeconfig)
+	}
+	provider, reason := chooseProvider(ctx, s)
+	if provider == "existing" {
+		return errors.New("PROVIDER=existing: that cluster is up; make e2e PROVIDER=existing uses it")
+	}
+	say("provider %s: %s", provider, reason)
+	p, err := makeCluster(ctx, s, provider, name, 0)
+	if err != nil {
+		return err
+	}
+	state := p.State()
+	say("use it with make e2e REUSE=1, or by hand:")
+	fmt.Printf("export KUBECONFIG=%s\nexport PATH=%s:$PATH\n", state.Kubeconfig, filepath.Dir(state.Kubectl))
+	return nil
+}
+
+// runDown takes it away. That there is none is fine.
+func runDown(ctx context.Context, _ settings) error {
+	state, err := cluster.LoadState(statePath(stayingName()))
+	if err != nil {
+		say("there is no cluster of make cluster-up")
+		return nil
+	}
+	p, err := provider.Open(state)
+	if err != nil {
+		return err
+	}
+	return removeCluster(p, state.Name)
+}
+
+// runSweep removes what runs left behind whose process is dead: their clusters, or with PROVIDER=existing their objects and labels.
+func runSweep(ctx context.Context, s settings) error {
+	if s.Provider == "existing" {
+		return sweepExisting(ctx)
+	}
+	states, err := abandoned()
+	if err != nil {
+		return err
+	}
+	for _, state := range states {
+		p, err := provider.Open(state)
+		if err != nil {
+			return err
+		}
+		if err := removeCluster(p, state.Name); err != nil {
+			return err
+		}
+		say("removed the %s cluster %s", state.Provider, state.Name)
+	}
+	if len(states) == 0 {
+		say("nothing was left behind")
+	}
+	return nil
+}
+
+// runList prints the specs that the selection names, with their labels.
+func runList(ctx context.Context, s settings) error {
+	if err := compileSuite(ctx); err != nil {
+		return err
+	}
+	cmd := exec.Command(suiteBinary, "-test.run=^TestSuites$", "-rollcall.list", "-ginkgo.dry-run", "-ginkgo.label-filter="+s.Labels, "-ginkgo.focus="+s.Focus)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := runChild(ctx, cmd, 10*time.Second); err != nil {
+		return specsFailed{err}
+	}
+	return nil
+}
+
+// runBuild builds what both kinds of cluster need.
+func runBuild(ctx context.Context, s settings) error {
+	for _, set := range []kubernetes.Set{kubernetes.Simulated, kubernetes.Kind} {
+		dir, err := buildKubernetes(ctx, s.Version, set)
+		if err != nil {
+			return err
+		}
+		if set == kubernetes.Kind {
+			fmt.Println(dir)
+		}
+	}
+	return nil
+}
+
+func runBuildController(ctx context.Context, s settings) error {
+	dir, err := buildKubernetes(ctx, s.Version, kubernetes.Controller)
+	if err == nil {
+		fmt.Println(filepath.Join(dir, "daemonset-controller"))
+	}
+	return err
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"rollcall.dev/framework/cluster"
+	"rollcall.dev/framework/cluster/existing"
+	"rollcall.dev/framework/cluster/provider"
+	"rollcall.dev/hack/kubernetes"
+)
+
+// specsFailed says that the suite ran and did not pass. Its reports say why.
+type specsFailed struct{ error }
+
+// runE2E is the main job. Whatever it makes is gone when it returns.
+func runE2E(ctx context.Context, s settings) (err error) {
+	if s.Seed == 0 {
+		s.Seed = 1 + rand.Int64N(1<<31-1)
+	}
+	artifacts, err := prepareArtifacts(s.Artifacts)
+	if err != nil {
+		return err
+	}
+	// The suite is compiled while the cluster starts: neither waits for the other.
+	compiled := make(chan error, 1)
+	go func() { compiled <- compileSuite(ctx) }()
+
+	p, release, err := acquire(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	if err := preflight(ctx, p.State()); err != nil {
+		return err
+	}
+
+	running, controllerEnded := ctx, func() error { return nil }
+	if s.Controller != "" {
+		running, controllerEnded, err = startController(ctx, s.Controller, p.State(), filepath.Join(artifacts, "logs", "controller.log"))
+		if err != nil {
+			return err
+		}
+	}
+	if err := <-compiled; err != nil {
+		return errors.Join(err, controllerEnded())
+	}
+	failed := runSuite(running, s, p.State(), artifacts)
+	if err := controllerEnded(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if logs := filepath.Join(artifacts, "logs"); failed != nil {
+		if err := p.ExportLogs(context.WithoutCancel(ctx), logs); err != nil {
+			say("collecting the cluster's logs: %v", err)
+		}
+	}
+	return failed
+}
+
+// acquire gives the cluster to run on and what to call when it is no longer needed.
+func acquire(ctx context.Context, s settings) (cluster.Provider, func() error, error) {
+	keep := func() error { return nil }
+	if s.Reuse {
+		state, err := cluster.LoadState(statePath(stayingName()))
+		if err != nil {
+			return nil, nil, errors.New("REUSE=1: there is no cluster to reuse; make cluster-up makes one")
+		}
+		if state.NoDaemonSetController && s.Controller == "" {
+			return nil, nil, errors.New("REUSE=1: that cluster has no DaemonSet controller of its own; give CONTROLLER, or make cluster-down and cluster-up again without it")
+		}
+		if !state.NoDaemonSetController && s.Controller != "" {
+			return nil, nil, errors.New("REUSE=1: that cluster runs the built-in DaemonSet controller; make cluster-down, then make cluster-up CONTROLLER=… for one without")
+		}
+		say("seed %d, provider %s: the cluster of make cluster-up", s.Seed, state.Provider)
+		p, err := provider.Open(state)
+		return p, keep, err
+	}
+	provider, reason := chooseProvider(ctx, s)
+	say("seed %d, provider %s: %s", s.Seed, provider, reason)
+	if provider == "existing" {
+		p, err := openExisting(ctx, s)
+		return p, keep, err
+	}
+	name := fmt.Sprintf("rollcall-%06x", rand.Uint32N(1<<24))
+	p, err := makeCluster(ctx, s, provider, name, os.Getpid())
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, func() error { return removeCluster(p, name) }, nil
+}
+
+// openExisting checks the kubeconfig and finds a kubectl for the cluster's version.
+func openExisting(ctx context.Context, s settings) (cluster.Provider, error) {
+	if s.Nodes != 0 {
+		return nil, errors.New("NODES is for a cluster that is made; an existing one has its nodes")
+	}
+	kubeconfig := os.Getenv("KUBECONFIG")
+	if err := existing.CheckKubeconfig(kubeconfig); err != nil {
+		return nil, err
+	}
+	state := cluster.State{Kubeconfig: absolute(kubeconfig), Version: s.Version}
+	if err := preflight(ctx, state); err != nil {
+		return nil, err
+	}
+	binaries, err := kubernetes.Build(ctx, kubernetes.Options{
+		Version: s.Version, Set: kubernetes.Kubectl, Source: "hack/kubernetes", Cache: cacheDir, Progress: os.Stderr,
+	})
+	if err != nil {
+		return nil, err
+	}
+	state.Kubectl = filepath.Join(binaries, "kubectl")
+	return existing.Open(state), nil
+}
+
+// absolute makes every file of a KUBECONFIG list absolute, for the suite runs in a folder of its own.
+func absolute(kubeconfig string) string {
+	var all []string
+	for _, path := range filepath.SplitList(kubeconfig) {
+		if abs, err := filepath.Abs(path); err == nil {
+			path = abs
+		}
+		all = append(all, path)
+	}
+	return strings.Join(all, string(filepath.ListSeparator))
+}
+
+func preflight(ctx context.Context, state cluster.State) error {
+	config, err := cluster.RestConfig(state)
+	if err != nil {
+		return err
+	}
+	return cluster.Preflight(ctx, config).Err()
+}
+
+const (
+	suiteBinary  = cacheDir + "/bin/suites.test"
+	ginkgoBinary = cacheDir + "/bin/ginkgo"
+)
+
+// compileSuite builds the suite and Ginkgo's command, both of the version that go.mod names. Go does nothing where they are current.
+func compileSuite(ctx context.Context) error {
+	for _, args := range [][]string{
+		{"test", "-c", "-o", suiteBinary, "./suites"},
+		{"build", "-o", ginkgoBinary, "github.com/onsi/ginkgo/v2/ginkgo"},
+	} {
+		cmd := exec.Command("go", args...)
+		var output strings.Builder
+		cmd.Stdout, cmd.Stderr = &output, &output
+		if err := runChild(ctx, cmd, 10*time.Second); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return fmt.Errorf("compiling the suite: %w\n%s", err, output.String())
+		}
+	}
+	return nil
+}
+
+// runSuite runs the specs and returns nil only if all that ran passed and something ran.
+func runSuite(ctx context.Context, s settings, state cluster.State, artifacts string) error {
+	handle := filepath.Join(artifacts, "cluster.json")
+	if err := state.Save(handle); err != nil {
+		return err
+	}
+	defer os.Remove(handle)
+	args := ginkgoArguments(s, artifacts)
+	args = append(args, suiteBinary, "--",
+		"-rollcall.cluster="+handle,
+		"-rollcall.artifacts="+artifacts,
+		"-rollcall.deviations="+s.Deviations,
+		"-rollcall.controller="+s.Controller,
+		"-rollcall.timeout-factor="+strconv.FormatFloat(s.Timeouts, 'g', -1, 64))
+	cmd := exec.Command(ginkgoBinary, args...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	// Ginkgo gives clean-up its grace period; what is not done by then is left to sweep.
+	if err := runChild(ctx, cmd, 3*time.Minute); err != nil {
+		return specsFailed{fmt.Errorf("the suite did not pass: %w", err)}
+	}
+	return nil
+}
+
+func ginkgoArguments(s settings, artifacts string) []string {
+	args := []string{
+		"--procs=" + strconv.Itoa(s.Procs),
+		"--seed=" + strconv.FormatInt(s.Seed, 10),
+		"--randomize-all", "--fail-on-pending", "--fail-on-empty", "--keep-going",
+		"--timeout=" + time.Duration(float64(2*time.Hour)*s.Timeouts).String(),
+		"--poll-progress-after=60s", "--poll-progress-interval=30s",
+		"--output-dir=" + artifacts, "--junit-report=junit.xml",
+		"--silence-skips",
+	}
+	if s.Labels != "" {
+		args = append(args, "--label-filter="+s.Labels)
+	}
+	if s.Focus != "" {
+		args = append(args, "--focus="+s.Focus)
+	}
+	if s.Repeat > 1 {
+		args = append(args, "--repeat="+strconv.Itoa(s.Repeat-1))
+	}
+	if s.Verbose {
+		args = append(args, "-v")
+	}
+	return args
+}

@@ -1,0 +1,78 @@
+// Command rollcall is behind the Makefile's targets: it makes a cluster, runs the suite against it and takes it away again.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// errInterrupted is the cause of a context that a signal ended.
+var errInterrupted = errors.New("interrupted")
+
+func main() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go watchSignals(cancel)
+
+	root := &cobra.Command{
+		Use:           "rollcall",
+		Short:         "Does this Kubernetes keep its promises while a DaemonSet is updated?",
+		Long:          "Rollcall's commands, as make's targets call them. Settings are environment variables:\n\n" + variables,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(
+		command("e2e", "make a cluster, run the suite, report, take the cluster away", runE2E),
+		command("up", "make a cluster that stays", runUp),
+		command("down", "take that cluster away", runDown),
+		command("sweep", "remove what crashed runs left behind", runSweep),
+		command("list", "list the specs with their labels, without a cluster", runList),
+		command("build", "build Kubernetes from source", runBuild),
+		command("controller", "build the DaemonSet controller alone and print its path", runBuildController),
+		command("node-image", "build kind's node image from source", runNodeImage),
+	)
+	err := root.ExecuteContext(ctx)
+	var failed specsFailed
+	switch {
+	case err == nil:
+	case errors.As(err, &failed): // the suite has told what there is to tell
+		os.Exit(1)
+	case errors.Is(err, errInterrupted):
+		fmt.Fprintln(os.Stderr, "rollcall: interrupted; what this run made is gone again")
+		os.Exit(130)
+	default:
+		fmt.Fprintln(os.Stderr, "rollcall:", err)
+		os.Exit(2)
+	}
+}
+
+func command(name, short string, run func(ctx context.Context, s settings) error) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Short: short, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := loadSettings(os.Getenv)
+			if err != nil {
+				return err
+			}
+			return run(cmd.Context(), s)
+		},
+	}
+}
+
+// watchSignals makes the first interrupt end the run in good order and the second end it at once.
+func watchSignals(cancel context.CancelCauseFunc) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	<-signals
+	fmt.Fprintln(os.Stderr, "\nrollcall: interrupted, cleaning up (once more to stop at once)")
+	cancel(errInterrupted)
+	<-signals
+	killChildren()
+	fmt.Fprintln(os.Stderr, "rollcall: stopped at once; make sweep removes what is left")
+	os.Exit(130)
+}

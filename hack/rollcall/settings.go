@@ -1,0 +1,157 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"rollcall.dev/hack/kubernetes"
+)
+
+// settings are the variables of the contract, checked. They come from the environment, where make puts those of its command line.
+type settings struct {
+	Provider   string // auto, simulated, kind or existing
+	Version    string // of Kubernetes
+	Nodes      int    // 0: the provider's default
+	Controller string // command line, empty for the built-in one
+	Deviations string // empty: by default of the contract
+	Images     string // stand-in or upstream
+	NodeImage  string // kind's, empty: pulled or built
+	Labels     string
+	Focus      string
+	Procs      int
+	Seed       int64 // 0: one is made up and printed
+	Repeat     int
+	Timeouts   float64 // TIMEOUT_FACTOR
+	Artifacts  string
+	Reuse      bool
+	Verbose    bool
+}
+
+// variables lists the contract's variables, for the usage text and so that a misspelled value is met before anything is made.
+const variables = `  PROVIDER            auto (default), simulated, kind, existing
+  KUBECONFIG          the cluster, for PROVIDER=existing
+  KUBERNETES_VERSION  of the cluster that is made
+  NODES               how many nodes it has
+  CONTROLLER          a command line that is run as the DaemonSet controller; {kubeconfig} in it is replaced
+  DEVIATIONS          whose known deviations apply: kube-controller-manager (default without CONTROLLER) or none
+  IMAGES              stand-in (default) or upstream: what the fixtures' images are on kind
+  NODE_IMAGE          kind's node image
+  LABELS, FOCUS       which specs: a label filter, a regular expression
+  PROCS, REPEAT       parallel processes; how often
+  SEED                of everything random
+  TIMEOUT_FACTOR      multiplies every time limit
+  ARTIFACTS           where reports go (default _artifacts)
+  REUSE               1: use the cluster of make cluster-up`
+
+// loadSettings reads the environment. The error names every variable that is wrong, one line each.
+func loadSettings(env func(string) string) (settings, error) {
+	var problems []error
+	complain := func(name, value, want string) {
+		problems = append(problems, fmt.Errorf("%s=%s: %s", name, value, want))
+	}
+	oneOf := func(name, fallback string, allowed ...string) string {
+		value := env(name)
+		if value == "" {
+			return fallback
+		}
+		for _, a := range allowed {
+			if value == a {
+				return value
+			}
+		}
+		complain(name, value, "must be one of "+strings.Join(allowed, ", "))
+		return fallback
+	}
+	number := func(name string, fallback, least int) int {
+		value := env(name)
+		if value == "" {
+			return fallback
+		}
+		n, err := strconv.Atoi(value)
+		if err != nil || n < least {
+			complain(name, value, fmt.Sprintf("must be a whole number of at least %d", least))
+			return fallback
+		}
+		return n
+	}
+
+	s := settings{
+		Provider:   oneOf("PROVIDER", "auto", "auto", "simulated", "kind", "existing"),
+		Version:    kubernetes.DefaultVersion,
+		Nodes:      number("NODES", 0, 1),
+		Controller: strings.TrimSpace(env("CONTROLLER")),
+		Deviations: oneOf("DEVIATIONS", "", "kube-controller-manager", "none"),
+		Images:     oneOf("IMAGES", "stand-in", "stand-in", "upstream"),
+		NodeImage:  env("NODE_IMAGE"),
+		Labels:     env("LABELS"),
+		Focus:      env("FOCUS"),
+		Procs:      number("PROCS", runtime.NumCPU(), 1),
+		Seed:       int64(number("SEED", 0, 1)),
+		Repeat:     number("REPEAT", 1, 1),
+		Timeouts:   1,
+		Artifacts:  env("ARTIFACTS"),
+		Reuse:      oneOf("REUSE", "0", "0", "1") == "1",
+		Verbose:    oneOf("V", "0", "0", "1") == "1",
+	}
+	if v := env("KUBERNETES_VERSION"); v != "" {
+		version, err := kubernetes.ParseVersion(v)
+		if err != nil {
+			problems = append(problems, err)
+		}
+		s.Version = version
+	}
+	if v := env("TIMEOUT_FACTOR"); v != "" {
+		factor, err := strconv.ParseFloat(v, 64)
+		if err != nil || factor <= 0 {
+			complain("TIMEOUT_FACTOR", v, "must be a number greater than 0")
+		}
+		s.Timeouts = factor
+	}
+	if s.Artifacts == "" {
+		s.Artifacts = "_artifacts"
+	}
+	if s.Deviations == "" {
+		s.Deviations = "kube-controller-manager"
+		if s.Controller != "" {
+			s.Deviations = "none"
+		}
+	}
+	if s.Controller != "" {
+		if program := strings.Fields(s.Controller)[0]; program != "" {
+			if _, err := exec.LookPath(program); err != nil {
+				complain("CONTROLLER", s.Controller, "there is no program "+program)
+			}
+		}
+	}
+	if s.Reuse && s.Provider == "existing" {
+		problems = append(problems, errors.New("REUSE=1 goes with a cluster of make cluster-up, not with PROVIDER=existing"))
+	}
+	return s, errors.Join(problems...)
+}
+
+// prepareArtifacts makes the folder, empty of an earlier run's reports, and proves that it can be written to.
+func prepareArtifacts(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, stale := range []string{"report.yaml", "junit.xml", "index.html", "histories", "logs", "parts"} {
+		if err := os.RemoveAll(filepath.Join(abs, stale)); err != nil {
+			return "", fmt.Errorf("ARTIFACTS=%s cannot be written to: %w", dir, err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(abs, "logs"), 0o755); err != nil {
+		return "", fmt.Errorf("ARTIFACTS=%s cannot be written to: %w", dir, err)
+	}
+	probe := filepath.Join(abs, ".writable")
+	if err := os.WriteFile(probe, nil, 0o644); err != nil {
+		return "", fmt.Errorf("ARTIFACTS=%s cannot be written to: %w", dir, err)
+	}
+	return abs, os.Remove(probe)
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
+	"rollcall.dev/framework/cluster"
+	"rollcall.dev/framework/cluster/existing"
+	kubernetesbuild "rollcall.dev/hack/kubernetes"
+)
+
+// sweepExisting removes what dead runs left on the cluster of KUBECONFIG. A run that still beats is left alone.
+func sweepExisting(ctx context.Context) error {
+	kubeconfig := os.Getenv("KUBECONFIG")
+	if err := existing.CheckKubeconfig(kubeconfig); err != nil {
+		return err
+	}
+	config, err := cluster.RestConfig(cluster.State{Kubeconfig: kubeconfig})
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	dead, err := cluster.DeadRuns(ctx, client)
+	if err != nil {
+		return err
+	}
+	for _, run := range dead {
+		removed, err := cluster.EndRun(ctx, client, run)
+		for _, what := range removed {
+			say("run %s: removed %s", run, what)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(dead) == 0 {
+		say("nothing was left behind")
+	}
+	return nil
+}
+
+// runNodeImage builds kind's node image from the same sources as everything else.
+func runNodeImage(ctx context.Context, s settings) error {
+	binaries, err := buildKubernetes(ctx, s.Version, kubernetesbuild.Kind)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command("go", "run", "./hack/nodeimage",
+		"--version", s.Version, "--binaries", binaries, "--tag", nodeImage(s), "--cache", filepath.Join(cacheDir, "nodeimage"))
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := runChild(ctx, cmd, time.Minute); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+// Package suites is the one entry to all specs: flags, the cluster, the specs, the report.
+package suites
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
+	. "github.com/onsi/gomega"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+
+	"rollcall.dev/framework/cluster"
+	"rollcall.dev/framework/cluster/provider"
+	"rollcall.dev/framework/kubectl"
+	"rollcall.dev/framework/rollout"
+
+	// The areas register their specs by being imported.
+	_ "rollcall.dev/suites/walkthrough"
+)
+
+var options struct {
+	cluster, artifacts, deviations, controller string
+	timeoutFactor                              float64
+	list                                       bool
+}
+
+func init() {
+	flag.StringVar(&options.cluster, "rollcall.cluster", "", "file that describes the cluster, as make e2e writes it")
+	flag.StringVar(&options.artifacts, "rollcall.artifacts", "_artifacts", "folder for reports and histories")
+	flag.StringVar(&options.deviations, "rollcall.deviations", "none", "whose known deviations apply")
+	flag.StringVar(&options.controller, "rollcall.controller", "", "command line of the controller that is judged, empty for the built-in one")
+	flag.Float64Var(&options.timeoutFactor, "rollcall.timeout-factor", 1, "multiplies every time limit")
+	flag.BoolVar(&options.list, "rollcall.list", false, "list the selected specs with their labels")
+}
+
+func TestSuites(t *testing.T) {
+	RegisterFailHandler(Fail)
+	if options.list {
+		list(t)
+		return
+	}
+	if options.cluster == "" {
+		t.Skip("the specs need a cluster: run them with make e2e")
+	}
+	RunSpecs(t, "Rollcall")
+}
+
+// list prints what the selection names, without a cluster.
+func list(t *testing.T) {
+	report := PreviewSpecs("Rollcall")
+	count := 0
+	for _, spec := range report.SpecReports {
+		if spec.State.Is(types.SpecStateSkipped) || !spec.LeafNodeType.Is(types.NodeTypeIt) {
+			continue
+		}
+		count++
+		fmt.Printf("%s\n    [%s]\n", spec.FullText(), strings.Join(spec.Labels(), ", "))
+	}
+	fmt.Printf("%d specs\n", count)
+	if count == 0 {
+		t.Fatal("the selection names no spec")
+	}
+}
+
+// shared is what the first process tells the others.
+type shared struct {
+	Run string `json:"run"`
+}
+
+// endRun removes what the run made. Only the first process has it.
+var endRun func(context.Context) error
+
+var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
+	_, client := connect()
+	run := fmt.Sprintf("%06x", rand.Uint32N(1<<24))
+	alive, stop := context.WithCancel(context.Background())
+	endRun = func(ctx context.Context) error {
+		stop()
+		if loadState().PID != 0 {
+			return nil // the whole cluster goes away with the process that made it
+		}
+		_, err := cluster.EndRun(ctx, client, run)
+		return err
+	}
+	Expect(cluster.BeginRun(alive, client, run)).To(Succeed())
+	text, err := json.Marshal(shared{Run: run})
+	Expect(err).NotTo(HaveOccurred())
+	return text
+}, func(ctx SpecContext, text []byte) {
+	var s shared
+	Expect(json.Unmarshal(text, &s)).To(Succeed())
+	state := loadState()
+	config, client := connect()
+	p, err := provider.Open(state)
+	Expect(err).NotTo(HaveOccurred())
+	suite, _ := GinkgoConfiguration()
+	rollout.Use(&rollout.Environment{
+		Run: s.Run, Seed: suite.RandomSeed, Provider: p, Config: config, Client: client,
+		Kubectl: kubectl.Kubectl{
+			Path: state.Kubectl, Kubeconfig: state.Kubeconfig, Context: state.Context,
+			CacheDir: filepath.Join(os.TempDir(), "rollcall-kubectl-"+s.Run),
+		},
+		Artifacts: options.artifacts, TimeoutFactor: options.timeoutFactor, Implementation: implementation(state),
+	})
+	DeferCleanup(os.RemoveAll, filepath.Join(os.TempDir(), "rollcall-kubectl-"+s.Run))
+}, NodeTimeout(time.Minute))
+
+var _ = SynchronizedAfterSuite(func() {}, func(ctx SpecContext) {
+	if endRun != nil {
+		Expect(endRun(ctx)).To(Succeed(), "removing what the run made; make sweep tries again")
+	}
+}, NodeTimeout(3*time.Minute))
+
+func loadState() cluster.State {
+	GinkgoHelper()
+	state, err := cluster.LoadState(options.cluster)
+	Expect(err).NotTo(HaveOccurred())
+	return state
+}
+
+func connect() (*rest.Config, kubernetes.Interface) {
+	GinkgoHelper()
+	config, err := cluster.RestConfig(loadState())
+	Expect(err).NotTo(HaveOccurred())
+	// The suite's own traffic can be found in the API server's logs, and its client does not slow the specs down.
+	config.UserAgent = "rollcall"
+	config.QPS, config.Burst = 200, 400
+	client, err := kubernetes.NewForConfig(config)
+	Expect(err).NotTo(HaveOccurred())
+	klog.SetOutput(GinkgoWriter)
+	return config, client
+}
+
+func implementation(state cluster.State) string {
+	if options.controller != "" {
+		return options.controller
+	}
+	return "kube-controller-manager " + state.Version
+}

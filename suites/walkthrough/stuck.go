@@ -1,0 +1,160 @@
+package walkthrough
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"rollcall.dev/fixtures"
+	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/cluster"
+	"rollcall.dev/framework/history"
+	"rollcall.dev/framework/kubectl"
+	"rollcall.dev/framework/rollout"
+)
+
+// The page's part "Troubleshooting": a rollout is stuck, why, and what helps.
+var _ = Describe("A stuck rollout", func() {
+	w := &walk{rollout.New()}
+
+	It("waits for room on a full node, is found as the page says, and goes on when room is made", Label("S23", "S24", "S25", "S26", "S27", "S28"),
+		catalog.Covers("H-01", "H-02", "H-03", "H-04", "C-07"), func(ctx SpecContext) {
+			w.NodesAlone(ctx, 2)
+			ds := w.applied(ctx, fixtures.FluentdFile)
+			full := w.AllNodes()[0]
+			hog := w.fill(ctx, full, ds)
+			w.protect(ctx, hog)
+
+			w.change(ctx, "apply", "-f", w.File(fixtures.FluentdUpdateFile))
+			stuck := w.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "that the scheduler has no room for", rollout.Unschedulable)))
+			Expect(rollout.TargetNode(rollout.Where(stuck.Pods, rollout.Unschedulable)[0])).To(Equal(full), "the pod that waits should be the full node's")
+			Expect(w.nodesWithoutPod(ctx)).To(ContainElement(full), "comparing the nodes with the pods as the page says should name the full node")
+
+			// A plain delete, as the page says: no PodDisruptionBudget stops it, and nothing brings the pod back.
+			Expect(w.KubectlAct(ctx, history.Reference{Resource: history.Pods, Namespace: w.Namespace, Name: hog}, nil,
+				[]string{"delete", "pod", hog, "-n", w.Namespace})).To(kubectl.SayMatching(`pod "resource-hog" deleted.*`))
+			after := w.updatedTo(ctx, ds, fixtures.FluentdNext)
+			Expect(after.DaemonSet.Generation).To(Equal(ds.Generation+1), "the DaemonSet did not have to be changed")
+			Expect(after.All.Pods).NotTo(ContainElement(HaveField("Name", hog)), "a pod that nothing controls is gone for good")
+		})
+
+	DescribeTable("does not get further than maxUnavailable with a broken template, and is mended by another update",
+		func(ctx SpecContext, sound, broken string, reasons []string) {
+			w.Nodes(ctx, 3)
+			before := w.State(w.applied(ctx, sound))
+			ds := before.DaemonSet
+			Expect(w.change(ctx, "apply", "-f", w.File(broken))).To(kubectl.Say("daemonset.apps/fluentd-elasticsearch configured"))
+			w.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "that wait because of "+strings.Join(reasons, " or "), rollout.Waiting(reasons...))))
+			w.Settle(ctx)
+			healthy := rollout.Where(w.State(ds).Pods, rollout.Ready)
+			Expect(healthy).To(HaveLen(2), "one node is broken; the others should keep their pods")
+			Expect(before.Pods).To(ContainElements(samePods(healthy)), "the pods that still run should be the old ones")
+
+			Expect(w.change(ctx, "apply", "-f", w.File(fixtures.FluentdUpdateFile))).To(kubectl.Say("daemonset.apps/fluentd-elasticsearch configured"))
+			w.updatedTo(ctx, ds, fixtures.FluentdNext)
+		},
+		Entry("whose image does not exist", Label("S29", "S30", "S31"), catalog.Covers("H-05", "H-06", "C-06", "C-07"),
+			fixtures.FluentdFile, fixtures.FluentdBrokenImageFile, []string{"ErrImagePull", "ImagePullBackOff"}),
+		Entry("whose container crashes", Label("S29", "S30", "S31"), catalog.Covers("H-05", "H-06", "C-06", "C-07"),
+			fixtures.FluentdMinReadyFile, fixtures.FluentdCrashLoopFile, []string{"CrashLoopBackOff"}),
+	)
+
+	It("comes to its end with minReadySeconds on a node whose clock is ahead", Label("S32"),
+		catalog.CoversWith([]catalog.Need{catalog.SimulatedClock}, "H-10", "H-09", "M-18"), func(ctx SpecContext) {
+			w.skewed(ctx, 2*time.Second)
+		})
+
+	It("comes to its end with minReadySeconds on a node whose clock is behind", Label("S32"),
+		catalog.CoversWith([]catalog.Need{catalog.SimulatedClock}, "H-10", "G-08"), func(ctx SpecContext) {
+			w.skewed(ctx, -time.Hour)
+		})
+})
+
+// fill puts a pod on the node that leaves less room than the update of the page's DaemonSet asks for, and returns its name.
+func (w *walk) fill(ctx context.Context, node string, ds *appsv1.DaemonSet) string {
+	GinkgoHelper()
+	full, err := w.Client.CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{})
+	Expect(err).NotTo(HaveOccurred())
+	pods, err := w.Client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
+	Expect(err).NotTo(HaveOccurred())
+	free := full.Status.Allocatable.Memory().DeepCopy()
+	for i := range pods.Items {
+		for _, c := range pods.Items[i].Spec.Containers {
+			free.Sub(*c.Resources.Requests.Memory())
+		}
+	}
+	free.Sub(resource.MustParse("100Mi")) // half of what the update asks for stays
+
+	hog := fixtures.ResourceHog()
+	hog.Namespace = w.Namespace
+	hog.Spec.NodeSelector = map[string]string{corev1.LabelHostname: full.Labels[corev1.LabelHostname]}
+	hog.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = free
+	w.Act(ctx, history.Act{Verb: "create", Object: history.Reference{Resource: history.Pods, Namespace: w.Namespace, Name: hog.Name}, Note: "asks for " + free.String() + " on " + node},
+		func(ctx context.Context) error {
+			_, err := w.Client.CoreV1().Pods(w.Namespace).Create(ctx, hog, metav1.CreateOptions{})
+			return err
+		})
+	w.Soon(ctx, ds).Should(rollout.Match("have a full node beside it", func(s rollout.State) string {
+		for _, pod := range s.All.Pods {
+			if pod.Name == hog.Name && rollout.Ready(pod) {
+				return ""
+			}
+		}
+		return "has not: pod " + hog.Name + " does not run on " + node
+	}))
+	return hog.Name
+}
+
+// protect sets a PodDisruptionBudget that allows no disruption of the pod.
+func (w *walk) protect(ctx context.Context, pod string) {
+	GinkgoHelper()
+	none := intstr.FromInt32(0)
+	_, err := w.Client.PolicyV1().PodDisruptionBudgets(w.Namespace).Create(ctx, &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Name: pod, Labels: map[string]string{cluster.RunLabel: w.Run}},
+		Spec:       policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &none, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": pod}}},
+	}, metav1.CreateOptions{})
+	Expect(err).NotTo(HaveOccurred(), "protecting pod %s with a PodDisruptionBudget", pod)
+}
+
+// nodesWithoutPod does what the page says: compare kubectl get nodes with kubectl get pods -o wide.
+func (w *walk) nodesWithoutPod(ctx context.Context) []string {
+	GinkgoHelper()
+	all := strings.Fields(w.Kubectl(ctx, "get", "nodes", "-o", `jsonpath={.items[*].metadata.name}`).Stdout)
+	pods := w.ask(ctx, "get", "pods", "-l", "name="+fixtures.FluentdName, "-o", "wide")
+	return slices.DeleteFunc(all, func(node string) bool { return slices.Contains(strings.Fields(pods.Stdout), node) })
+}
+
+// skewed updates a DaemonSet with minReadySeconds while one of its nodes has a wrong clock. The rollout has to come to its end; that it
+// may be early or late by as much as the clock is wrong is not the controller's fault.
+func (w *walk) skewed(ctx context.Context, ahead time.Duration) {
+	GinkgoHelper()
+	skewer, ok := w.Provider.(cluster.ClockSkewer)
+	if !ok {
+		Skip(fmt.Sprintf("the %s provider cannot set a node's clock; PROVIDER=simulated can", w.Provider.State().Provider))
+	}
+	node := w.NodesAlone(ctx, 2)[0]
+	DeferCleanup(func(ctx context.Context) error { return skewer.SkewClock(ctx, node, 0) }, NodeTimeout(time.Minute))
+	object := history.Reference{Resource: history.Nodes, Name: node}
+	w.Act(ctx, history.Act{Verb: "skew clock", Object: object, Disturbs: []history.Disturbance{history.ClockSkewed}, Note: "by " + ahead.String()},
+		func(ctx context.Context) error { return skewer.SkewClock(ctx, node, ahead) })
+
+	ds := w.applied(ctx, fixtures.FluentdMinReadyFile)
+	w.change(ctx, "set", "image", resourceName, fixtures.FluentdName+"="+fixtures.FluentdNext)
+	w.updatedTo(ctx, ds, fixtures.FluentdNext)
+}
+
+// newAndReady is the condition of a pod after the update of the page.
+func newAndReady(pod *corev1.Pod) bool {
+	return rollout.WithImage(fixtures.FluentdNext)(pod) && rollout.Ready(pod)
+}
