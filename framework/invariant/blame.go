@@ -160,7 +160,7 @@ func (r *replay) outsider(i int, p *pod) string {
 		return "the suite deleted pods"
 	}
 	for _, one := range r.acts.all {
-		deletes := strings.HasPrefix(one.Verb, "delete") || strings.HasPrefix(one.Verb, "evict") || strings.HasPrefix(one.Verb, "drain")
+		deletes := strings.Contains(one.Verb, "delete") || strings.Contains(one.Verb, "evict") || strings.Contains(one.Verb, "drain")
 		if one.start <= i && deletes && (one.Object.Resource == history.Pods || one.Object.Resource == history.Nodes) && one.reaches(p) {
 			return "the suite deleted it"
 		}

@@ -56,7 +56,11 @@ func (i Invariant) Judge(h *history.History) []Violation {
 // All returns every invariant in the order of its id.
 func All() []Invariant {
 	all := []Invariant{
-		onePodPerNode, unavailabilityBudget, surgeKeepsNodesServed, surgeBudget, activePods, statusArithmetic, readyGate, lastingExcess,
+		onePodPerNode, unavailabilityBudget, surgeKeepsNodesServed, surgeBudget, activePods,
+		pinnedForLife, completeFromBirth, fidelity, currentTemplate, progress,
+		noChurn, gracefulDeletion, statusOnly, statusArithmetic, honestStatus,
+		revisionHistory, rollback, readyGate, convergence, noWedge,
+		rapidUpdates, resume, isolation, deletionFence, lastingExcess,
 	}
 	sort.Slice(all, func(a, b int) bool { return all[a].ID < all[b].ID })
 	return all

@@ -61,12 +61,12 @@ func readySince(o *corev1.Pod) (time.Time, bool) {
 }
 
 // join brings a pod under its DaemonSet's control.
-func (r *replay) join(ro *roll, e *history.Entry, known bool) {
+func (r *replay) join(ro *roll, e *history.Entry, known *strange) {
 	o := e.Pod
 	p := &pod{
 		set: ro.daemonSet, object: o, node: targetNode(o), hash: o.Labels[appsv1.DefaultDaemonSetUniqueLabelKey],
 		first: r.seq, last: r.seq, ready: -1, deleted: -1, gone: -1,
-		listed: e.Type == history.Listed, adopted: known || e.Type == history.Modified,
+		listed: e.Type == history.Listed, adopted: known != nil || e.Type == history.Modified, bornBare: known != nil && known.born,
 	}
 	if _, ready := readySince(o); ready {
 		p.ready, p.readyAt = r.seq, r.at
@@ -79,7 +79,7 @@ func (r *replay) join(ro *roll, e *history.Entry, known bool) {
 	}
 	r.pods[o.UID] = p
 	s := ro.seat(p.node)
-	s.pods = append(s.pods, p)
+	s.pods, s.moved = append(s.pods, p), r.at
 	if len(r.nodes[p.node]) == 0 {
 		ro.strange[p.node]++
 	}
@@ -125,7 +125,7 @@ func (r *replay) change(ro *roll, p *pod, e *history.Entry) {
 		}
 	}
 	if e.Type == history.Deleted {
-		p.gone = r.seq
+		p.gone, s.moved = r.seq, r.at
 		s.drop(p)
 		delete(r.pods, o.UID)
 	}
@@ -148,7 +148,7 @@ func (r *replay) leave(p *pod, o *corev1.Pod) {
 	ro := r.rolls[p.set.uid]
 	s := ro.seat(p.node)
 	s.drop(p)
-	s.lost = r.at
+	s.lost, s.moved = r.at, r.at
 	p.object, p.gone = o, r.seq
 	delete(r.pods, o.UID)
 	ro.weigh(s)

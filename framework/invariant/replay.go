@@ -51,6 +51,12 @@ type hooks struct {
 	end func()
 }
 
+// strange is a pod that no DaemonSet of the history controls.
+type strange struct {
+	object *corev1.Pod
+	born   bool // its creation was recorded
+}
+
 // roll is the state of one DaemonSet in the replay: who answers for which node.
 type roll struct {
 	*daemonSet
@@ -76,6 +82,8 @@ type seat struct {
 	pods []*pod
 	// lost is when an available pod last went without the controller's doing: the controller may not know it yet.
 	lost time.Time
+	// moved is when a pod last came or went.
+	moved time.Time
 }
 
 // pod is the life of one pod under a DaemonSet's control.
@@ -89,6 +97,8 @@ type pod struct {
 	listed      bool
 	// adopted says that it was not controlled from its first event on.
 	adopted bool
+	// bornBare says that it was first seen being created without a controller.
+	bornBare bool
 	// ready is the position at which it became Ready, readyAt when that arrived; lostAt when it last ceased to be.
 	ready           int
 	readyAt, lostAt time.Time
@@ -155,7 +165,7 @@ func (ro *roll) seat(node string) *seat {
 }
 
 func (r *replay) run() {
-	strangers := map[types.UID]*corev1.Pod{}
+	strangers := map[types.UID]*strange{}
 	for i := range r.entries {
 		e := &r.entries[i]
 		r.seq, r.at = i, e.At
@@ -206,7 +216,7 @@ func (r *replay) daemonSet(e *history.Entry) {
 }
 
 // pod takes in a pod's event.
-func (r *replay) pod(e *history.Entry, strangers map[types.UID]*corev1.Pod) {
+func (r *replay) pod(e *history.Entry, strangers map[types.UID]*strange) {
 	o := e.Pod
 	p := r.pods[o.UID]
 	var ro *roll
@@ -218,18 +228,20 @@ func (r *replay) pod(e *history.Entry, strangers map[types.UID]*corev1.Pod) {
 		p = nil
 	}
 	if ro == nil {
-		before := strangers[o.UID]
-		strangers[o.UID] = o
-		if e.Type == history.Deleted {
-			delete(strangers, o.UID)
+		one := strangers[o.UID]
+		if one == nil {
+			one = &strange{born: e.Type == history.Added}
+			strangers[o.UID] = one
 		}
+		before := one.object
+		one.object = o
 		for _, h := range r.hooks {
 			if h.stranger != nil {
 				h.stranger(o, before)
 			}
 		}
-		if e.Type == history.Deleted && before == nil {
-			return
+		if e.Type == history.Deleted {
+			delete(strangers, o.UID)
 		}
 		return
 	}
@@ -237,7 +249,7 @@ func (r *replay) pod(e *history.Entry, strangers map[types.UID]*corev1.Pod) {
 		if e.Type == history.Deleted {
 			return // the last sight of a pod that was never under control
 		}
-		_, known := strangers[o.UID]
+		known := strangers[o.UID]
 		delete(strangers, o.UID)
 		r.join(ro, e, known)
 		return

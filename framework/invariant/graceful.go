@@ -1,0 +1,56 @@
+package invariant
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// gracefulDeletion is M-12. Pods that are not bound, or terminal, are removed at once by the API server, whoever asks; PodGC's
+// force deletions on nodes that are gone are not the controller's.
+var gracefulDeletion = Invariant{
+	ID:        "M-12",
+	Statement: "the controller deletes a running pod with the pod's own grace period, and not through the eviction API",
+	watch: func(r *replay) hooks {
+		return hooks{deleting: func(ro *roll, p *pod, before *corev1.Pod) {
+			o := p.object
+			if p.excuse != "" || before.Spec.NodeName == "" || terminal(before) || terminal(o) || r.nodeMissing(p.node) {
+				return
+			}
+			for _, c := range o.Status.Conditions {
+				if c.Type == corev1.DisruptionTarget && c.Reason == "EvictionByEvictionAPI" {
+					r.report("M-12", ro.daemonSet, refs(p.ref(), ro.ref()), []int{p.first},
+						"pod %s on %s was evicted at %s; a DaemonSet's pods are deleted, not evicted", p.name(), p.node, clock(r.at))
+					return
+				}
+			}
+			want := int64(30) // the API server's default
+			if o.Spec.TerminationGracePeriodSeconds != nil {
+				want = *o.Spec.TerminationGracePeriodSeconds
+			}
+			got := int64(0)
+			if o.DeletionGracePeriodSeconds != nil {
+				got = *o.DeletionGracePeriodSeconds
+			}
+			// The API server turns a period of 0 into 1 where a kubelet could otherwise not tell.
+			if got == want || want == 0 && got <= 1 {
+				return
+			}
+			r.report("M-12", ro.daemonSet, refs(p.ref(), ro.ref()), []int{p.first},
+				"pod %s on %s was deleted at %s with a grace period of %ds instead of its own %ds", p.name(), p.node, clock(r.at), got, want)
+		}}
+	},
+}
+
+// nodeMissing says whether a recorded node does not exist now, or only just does not any more or does again.
+func (r *replay) nodeMissing(name string) bool {
+	past := r.nodes[name]
+	for i := len(past) - 1; i >= 0; i-- {
+		if past[i].at.After(r.at.Add(skew)) {
+			continue
+		}
+		if past[i].node == nil {
+			return true
+		}
+		return false
+	}
+	return len(past) > 0
+}

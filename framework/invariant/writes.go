@@ -1,0 +1,132 @@
+package invariant
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"rollcall.dev/framework/history"
+)
+
+// statusOnly is M-13: on the DaemonSet the controller writes only the status, and it writes nothing that is not its own. What a
+// history cannot show (who wrote to a Node) is not judged.
+var statusOnly = Invariant{
+	ID:        "M-13",
+	Statement: "the controller writes only the status of its DaemonSet, and no pod that is not its own",
+	watch: func(r *replay) hooks {
+		// A spec that records no act on DaemonSets, but declares that they change, lets something change them that it cannot name.
+		unnamed := r.acts.held[history.StrategyChanged] || r.acts.held[history.RapidUpdates] || r.acts.held[history.PlacementChanged]
+		for _, one := range r.acts.all {
+			unnamed = unnamed && !one.aimedAt(history.DaemonSets, "", "")
+		}
+		return hooks{
+			daemonSet: func(ro *roll, o, before *appsv1.DaemonSet) {
+				if before == nil || unnamed {
+					return
+				}
+				what := changedFields(before, o)
+				if what == "" || r.acts.under(r.seq, r.at, history.DaemonSets, ro.namespace, ro.name) {
+					return
+				}
+				r.report("M-13", ro.daemonSet, refs(ro.ref()), []int{lastEventBefore(ro.events, r.seq)},
+					"%s of DaemonSet %s changed at %s, though the suite did not write it; a controller writes the status only",
+					what, ro.name, clock(r.at))
+			},
+			added: func(ro *roll, p *pod) {
+				if !p.adopted || ro.object == nil {
+					return
+				}
+				s, err := metav1.LabelSelectorAsSelector(ro.object.Spec.Selector)
+				if err != nil || s.Matches(labels.Set(p.object.Labels)) || r.touched(r.seq, p, history.PodsEdited) || r.suiteMade(p) {
+					return
+				}
+				r.report("M-13", ro.daemonSet, refs(p.ref(), ro.ref()), nil,
+					"pod %s was adopted at %s, though DaemonSet %s does not select it", p.name(), clock(r.at), ro.name)
+			},
+			stranger: func(o, before *corev1.Pod) { r.judgeStranger(o, before) },
+		}
+	},
+}
+
+// changedFields names what differs between two states of a DaemonSet besides the status. The API server itself raises the
+// generation and sets finalizers when a deletion begins.
+func changedFields(a, b *appsv1.DaemonSet) string {
+	switch {
+	case b.DeletionTimestamp != nil:
+		return ""
+	case !reflect.DeepEqual(a.Spec, b.Spec):
+		return "the spec"
+	case a.Generation != b.Generation:
+		return "the generation"
+	case !maps.Equal(a.Labels, b.Labels):
+		return "a label"
+	case !maps.Equal(a.Annotations, b.Annotations):
+		return "an annotation"
+	case !slices.Equal(a.Finalizers, b.Finalizers):
+		return "a finalizer"
+	default:
+		return ""
+	}
+}
+
+func lastEventBefore(events []int, seq int) int {
+	last := -1
+	for _, i := range events {
+		if i >= seq {
+			break
+		}
+		last = i
+	}
+	return last
+}
+
+// judgeStranger looks at pods without an owner that a DaemonSet selects: it may adopt them, but not delete them.
+func (r *replay) judgeStranger(o, before *corev1.Pod) {
+	if before == nil || len(o.OwnerReferences) > 0 || len(before.OwnerReferences) > 0 || !terminating(o) && !r.isDeletion() ||
+		terminating(before) || terminal(before) || r.nodeMissing(targetNode(o)) {
+		return
+	}
+	p := &pod{set: &daemonSet{ending: len(r.entries)}, object: o, node: targetNode(o)}
+	if r.outsider(r.seq, p) != "" {
+		return
+	}
+	for _, ds := range r.sets {
+		object := r.rolls[ds.uid].object
+		if object == nil || ds.namespace != o.Namespace {
+			continue
+		}
+		if s, err := metav1.LabelSelectorAsSelector(object.Spec.Selector); err == nil && s.Matches(labels.Set(o.Labels)) {
+			r.report("M-13", ds, refs(p.ref(), ds.ref()), nil,
+				"pod %s, which has no owner, was deleted at %s, though the suite did not do it; DaemonSet %s only selects it",
+				p.name(), clock(r.at), ds.name)
+			return
+		}
+	}
+}
+
+func (r *replay) isDeletion() bool { return r.entries[r.seq].Type == history.Deleted }
+
+// isolation is M-23: pods change hands only by being released first, and what one DaemonSet does leaves the pods of another
+// alone. Budgets are judged per DaemonSet everywhere.
+var isolation = Invariant{
+	ID:        "M-23",
+	Statement: "a DaemonSet never touches the pods of another, even one with the same selector",
+	watch: func(r *replay) hooks {
+		return hooks{
+			deleting: func(ro *roll, p *pod, before *corev1.Pod) { r.judgeCurrent("M-23", ro, p, before) },
+			left: func(ro *roll, p *pod) {
+				owner := controllerOf(p.object)
+				if owner == nil || owner.UID == ro.uid || r.isDeletion() {
+					return
+				}
+				r.report("M-23", ro.daemonSet, refs(p.ref(), ro.ref()), []int{p.first},
+					"pod %s of DaemonSet %s was taken over at %s by DaemonSet %s", p.name(), ro.name, clock(r.at), owner.Name)
+			},
+		}
+	},
+}
