@@ -1,0 +1,71 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"sigs.k8s.io/kind/pkg/cluster/nodes"
+	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
+
+	"rollcall.dev/fixtures/standin"
+)
+
+// LoadImage brings an image that the engine has to every node. Arguments are ignored.
+func (p *Provider) LoadImage(ctx context.Context, image string, _ ...string) error {
+	archive, err := os.CreateTemp("", "image-*.tar")
+	if err != nil {
+		return fmt.Errorf("making room for image %s: %w", image, err)
+	}
+	archive.Close()
+	defer os.Remove(archive.Name())
+	if _, err := docker(ctx, "save", "--output", archive.Name(), image); err != nil {
+		return fmt.Errorf("saving image %s: %w", image, err)
+	}
+	return p.LoadImageArchive(ctx, archive.Name())
+}
+
+// LoadImageArchive brings the images of an archive (as `docker save` writes it) to every node. Arguments are ignored.
+func (p *Provider) LoadImageArchive(ctx context.Context, path string, _ ...string) error {
+	members, err := p.kind.ListInternalNodes(p.config.Name)
+	if err != nil {
+		return fmt.Errorf("listing the nodes of kind cluster %q: %w", p.config.Name, err)
+	}
+	results := make(chan error, len(members))
+	for _, node := range members {
+		go func() { results <- load(node, path) }()
+	}
+	var problems []error
+	for range members {
+		select {
+		case err := <-results:
+			problems = append(problems, err)
+		case <-ctx.Done():
+			return fmt.Errorf("loading %s: %w", path, context.Cause(ctx))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func load(node nodes.Node, path string) error {
+	archive, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("opening the image archive: %w", err)
+	}
+	defer archive.Close()
+	if err := nodeutils.LoadImageArchive(node, archive); err != nil {
+		return fmt.Errorf("loading %s into %s: %w", path, node, err)
+	}
+	return nil
+}
+
+// loadStandIns brings the stand-in for the fixtures' images to every node, under the names that the fixtures use.
+func (p *Provider) loadStandIns(ctx context.Context) error {
+	archive := filepath.Join(p.config.Dir, "standin.tar")
+	if err := standin.BuildArchive(ctx, archive, standin.Tags...); err != nil {
+		return err
+	}
+	return errors.Join(p.LoadImageArchive(ctx, archive), os.Remove(archive))
+}
