@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // SkewClock implements cluster.ClockSkewer: from now on node writes times that are ahead by that much. What it has written stays, and its own
@@ -17,7 +20,7 @@ func (p *Provider) SkewClock(ctx context.Context, node string, ahead time.Durati
 		} else {
 			f.Clocks[node] = ahead.String()
 		}
-	}); err != nil {
+	}, on(node), awaits); err != nil {
 		return fmt.Errorf("setting the clock of %s: %w", node, err)
 	}
 	return nil
@@ -28,7 +31,7 @@ func (p *Provider) RejectPods(ctx context.Context, node, reason string) error {
 	if !regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`).MatchString(reason) {
 		return fmt.Errorf("rejecting pods on %s: %q is not a reason such as OutOfcpu", node, reason)
 	}
-	if err := p.changeNode(ctx, node, func(f *faults) { f.Rejecting[node] = reason }); err != nil {
+	if err := p.changeNode(ctx, node, func(f *faults) { f.Rejecting[node] = reason }, on(node), unseen); err != nil {
 		return fmt.Errorf("rejecting pods on %s: %w", node, err)
 	}
 	return nil
@@ -36,7 +39,7 @@ func (p *Provider) RejectPods(ctx context.Context, node, reason string) error {
 
 // AcceptPods implements cluster.PodRejecter.
 func (p *Provider) AcceptPods(ctx context.Context, node string) error {
-	if err := p.change(ctx, func(f *faults) { delete(f.Rejecting, node) }); err != nil {
+	if err := p.changeFor(ctx, func(f *faults) { delete(f.Rejecting, node) }, on(node), unseen); err != nil {
 		return fmt.Errorf("accepting pods on %s: %w", node, err)
 	}
 	return nil
@@ -48,7 +51,12 @@ func (p *Provider) LoadImage(ctx context.Context, image string, _ ...string) err
 	if err := checkImage(image); err != nil {
 		return fmt.Errorf("loading an image: %w", err)
 	}
-	if err := p.change(ctx, func(f *faults) { f.Loaded[image] = "loaded" }); err != nil {
+	uses := func(pod *corev1.Pod) bool {
+		return awaits(pod) && slices.ContainsFunc(slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers), func(c corev1.Container) bool {
+			return c.Image == image
+		})
+	}
+	if err := p.changeFor(ctx, func(f *faults) { f.Loaded[image] = "loaded" }, "", uses); err != nil {
 		return fmt.Errorf("loading image %s: %w", image, err)
 	}
 	return nil
@@ -59,8 +67,8 @@ func (p *Provider) LoadImageArchive(context.Context, string, ...string) error {
 	return errors.New("a simulated node runs nothing, so it has no use for an archive: use LoadImage with the image's name")
 }
 
-// changeNode is change for a node that must exist.
-func (p *Provider) changeNode(ctx context.Context, node string, change func(*faults)) error {
+// changeNode is changeFor with a node that must exist.
+func (p *Provider) changeNode(ctx context.Context, node string, change func(*faults), fields string, match func(*corev1.Pod) bool) error {
 	client, err := p.client()
 	if err != nil {
 		return err
@@ -68,5 +76,20 @@ func (p *Provider) changeNode(ctx context.Context, node string, change func(*fau
 	if err := exists(ctx, client, node); err != nil {
 		return err
 	}
-	return p.change(ctx, change)
+	return p.changeFor(ctx, change, fields, match)
 }
+
+// changeFor is change, after which kwok plans anew for the pods that match.
+func (p *Provider) changeFor(ctx context.Context, change func(*faults), fields string, match func(*corev1.Pod) bool) error {
+	if err := p.change(ctx, change); err != nil {
+		return err
+	}
+	client, err := p.client()
+	if err != nil {
+		return err
+	}
+	return replan(ctx, client, fields, match)
+}
+
+// unseen reports whether a pod's kubelet has neither admitted nor rejected it.
+func unseen(pod *corev1.Pod) bool { return pod.Status.StartTime == nil }

@@ -10,10 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"strconv"
 	"syscall"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -52,31 +52,43 @@ func (p *Provider) change(ctx context.Context, change func(*faults)) error {
 		return fmt.Errorf("waiting for another process that changes the nodes: %w", err)
 	}
 	defer unlock()
-	file := filepath.Join(p.config.Dir, "faults.json")
+	before, err := p.faults()
+	if err != nil {
+		return err
+	}
+	after := before.clone()
+	change(&after)
+	if reflect.DeepEqual(before, after) {
+		return nil
+	}
+	after.Generation++
+	if err := p.applyStages(ctx, after); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(after, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(p.config.Dir, "faults.json"), data, 0o600); err != nil {
+		return fmt.Errorf("keeping the nodes' faults: %w", err)
+	}
+	return p.acknowledged(ctx, after)
+}
+
+// faults reads what is in force.
+func (p *Provider) faults() (faults, error) {
 	f := noFaults()
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(filepath.Join(p.config.Dir, "faults.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
 	if err == nil {
 		err = json.Unmarshal(data, &f)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("reading the nodes' faults: %w", err)
+	if err != nil {
+		return f, fmt.Errorf("reading the nodes' faults: %w", err)
 	}
-	next := f.clone()
-	change(&next)
-	if reflect.DeepEqual(f, next) && err == nil {
-		return nil
-	}
-	next.Generation++
-	if err := p.applyStages(ctx, next); err != nil {
-		return err
-	}
-	if data, err = json.MarshalIndent(next, "", "  "); err != nil {
-		return err
-	}
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		return fmt.Errorf("keeping the nodes' faults: %w", err)
-	}
-	return p.acknowledged(ctx, next)
+	return f, nil
 }
 
 // applyStages writes the Stages that differ, in order.
@@ -113,8 +125,8 @@ func (p *Provider) applyStages(ctx context.Context, f faults) error {
 	return nil
 }
 
-// acknowledged returns once kwok has shown on a node that runs that it works by the Stages of f. It asks again and again, because a
-// question that reaches kwok before the Stages do is answered by nobody. With no node that runs there is nothing to wait for.
+// acknowledged returns once kwok has shown, on a node that runs, that it works by the Stages of f. With no node that runs there is
+// nothing to wait for.
 func (p *Provider) acknowledged(ctx context.Context, f faults) error {
 	client, err := p.client()
 	if err != nil {
@@ -129,37 +141,47 @@ func (p *Provider) acknowledged(ctx context.Context, f faults) error {
 		if _, stopped := f.Stopped[name]; stopped {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-		defer cancel()
-		if err := ask(ctx, client, name, strconv.Itoa(f.Generation)); err != nil {
-			return fmt.Errorf("waiting for the simulated kubelets to take over the change (see %s): %w", p.logPath("kwok-controller"), err)
+		err := p.ask(ctx, client, name, f.Generation)
+		if apierrors.IsNotFound(err) {
+			continue // it was removed meanwhile
 		}
-		return nil
+		return err
 	}
 	return nil
 }
 
-func ask(ctx context.Context, client kubernetes.Interface, node, generation string) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for attempt := 1; ; attempt++ {
-		patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:"%s.%d"}}}`, askedAnnotation, generation, attempt)
-		_, err := client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
-		if err != nil {
-			return err
+// ask returns once the simulated kubelet of a node has answered by the Stages of a generation. It asks again and again, because
+// a question that reaches kwok before the Stages or the node's lease do is answered by nobody.
+func (p *Provider) ask(ctx context.Context, client kubernetes.Interface, node string, generation int) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	stream, err := client.CoreV1().Nodes().Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + node})
+	if err != nil {
+		return fmt.Errorf("watching %s: %w", node, err)
+	}
+	defer stream.Stop()
+	again := time.NewTicker(250 * time.Millisecond)
+	defer again.Stop()
+	for {
+		question := fmt.Sprintf("%d.%d", generation, time.Now().UnixNano())
+		patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, askedAnnotation, question)
+		if _, err := client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+			return fmt.Errorf("asking the simulated kubelet of %s: %w", node, err)
 		}
-		for range 10 {
+		for asked := true; asked; {
 			select {
 			case <-ctx.Done():
-				return ctx.Err()
-			case <-tick.C:
-			}
-			n, err := client.CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{})
-			if err != nil {
-				return err
-			}
-			if n.Annotations[acknowledgedAnnotation] == generation {
-				return nil
+				return fmt.Errorf("the simulated kubelet of %s does not answer (log: %s): %w", node, p.logPath("kwok-controller"), ctx.Err())
+			case <-again.C:
+				asked = false
+			case event, ok := <-stream.ResultChan():
+				if n, is := event.Object.(*corev1.Node); ok && is {
+					if n.Annotations[acknowledgedAnnotation] == question {
+						return nil
+					}
+				} else {
+					return fmt.Errorf("the watch of %s ended before its simulated kubelet answered", node)
+				}
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package simulated
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +17,9 @@ import (
 // holderStopped holds the lease of a node that is stopped. kwok leaves a node alone whose lease another holds, and as nobody renews it
 // the control plane sees that the node is gone.
 const holderStopped = "stopped"
+
+// replannedAnnotation is on pods that were touched when a fault began or ended; its value is when.
+const replannedAnnotation = "simulated.rollcall.dev/replanned"
 
 // StopNode silences a node's kubelet: no heartbeat, no write to its pods, whatever was about to happen to them. It returns at once;
 // the control plane calls the node NotReady when its grace period is over (9 to 14 s later; 40 to 55 s in clusters of more than 200).
@@ -34,7 +38,7 @@ func (p *Provider) StopNode(ctx context.Context, n *types.Node, _ ...string) err
 	if err := patchLease(ctx, client, n.Name, lease); err != nil {
 		return fmt.Errorf("stopping %s: %w", n.Name, err)
 	}
-	if err := outdate(ctx, client, n.Name); err != nil {
+	if err := replan(ctx, client, on(n.Name), awaits); err != nil {
 		return fmt.Errorf("stopping %s: %w", n.Name, err)
 	}
 	return nil
@@ -62,10 +66,17 @@ func (p *Provider) StartNode(ctx context.Context, n *types.Node, _ ...string) er
 			return fmt.Errorf("starting %s: %w", n.Name, err)
 		}
 	}
-	return p.waitNode(ctx, client, n.Name)
+	if err := p.waitNode(ctx, client, n.Name); err != nil {
+		return err
+	}
+	// kwok looked at the node's pods when it took the lease, but may not have known yet that it holds it.
+	if err := replan(ctx, client, on(n.Name), all); err != nil {
+		return fmt.Errorf("starting %s: %w", n.Name, err)
+	}
+	return nil
 }
 
-// waitNode returns once kwok renews a node's lease and the node is Ready without taints.
+// waitNode returns once kwok is in charge of a node and the node is Ready without taints.
 func (p *Provider) waitNode(ctx context.Context, client kubernetes.Interface, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -78,7 +89,11 @@ func (p *Provider) waitNode(ctx context.Context, client kubernetes.Interface, na
 			var node *corev1.Node
 			if node, err = client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{}); err == nil {
 				if why = notReady(node); why == "" {
-					return nil
+					f, err := p.faults()
+					if err != nil {
+						return err
+					}
+					return p.ask(ctx, client, name, f.Generation)
 				}
 			}
 		}
@@ -98,19 +113,40 @@ func patchLease(ctx context.Context, client kubernetes.Interface, node, patch st
 	return err
 }
 
-// outdate writes to each pod of a node, so that what kwok has planned for it is refused by the API server (see stages.go).
-func outdate(ctx context.Context, client kubernetes.Interface, node string) error {
-	pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
+// replan makes kwok plan anew for the pods that match, by a write to each. What it has planned for them already, with Stages that have been
+// replaced since, is refused by the API server, because it was made from an older version of the pod (see stages.go).
+func replan(ctx context.Context, client kubernetes.Interface, fields string, match func(*corev1.Pod) bool) error {
+	pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: fields})
 	if err != nil {
 		return err
 	}
-	patch := fmt.Sprintf(`{"metadata":{"annotations":{"simulated.rollcall.dev/node-stopped":%q}}}`, time.Now().UTC().Format(time.RFC3339Nano))
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, replannedAnnotation, time.Now().UTC().Format(time.RFC3339Nano))
 	for i := range pods.Items {
 		pod := &pods.Items[i]
+		if !match(pod) {
+			continue
+		}
 		_, err := client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, apitypes.MergePatchType, []byte(patch), metav1.PatchOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("calling off what was planned for pod %s/%s: %w", pod.Namespace, pod.Name, err)
+			return fmt.Errorf("planning anew for pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
 	}
 	return nil
+}
+
+func on(node string) string { return "spec.nodeName=" + node }
+
+func all(*corev1.Pod) bool { return true }
+
+// awaits reports whether something is planned for a pod: it is on its way up or down, or its program is going to end.
+func awaits(pod *corev1.Pod) bool {
+	if pod.DeletionTimestamp != nil {
+		return true
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		if !c.Ready || strings.Contains(c.ContainerID, "&exits=") {
+			return true
+		}
+	}
+	return len(pod.Status.ContainerStatuses) == 0
 }

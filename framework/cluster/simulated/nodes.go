@@ -116,6 +116,18 @@ func waitNodesReady(ctx context.Context, client kubernetes.Interface, want int) 
 	}
 }
 
+// askAll returns once kwok is in charge of every node that Create made.
+func (p *Provider) askAll(ctx context.Context, client kubernetes.Interface) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	workqueue.ParallelizeUntil(ctx, 32, p.config.Nodes, func(i int) {
+		if err := p.ask(ctx, client, fmt.Sprintf("node-%d", i+1), noFaults().Generation); err != nil {
+			fail(err)
+		}
+	})
+	return context.Cause(ctx)
+}
+
 // notReady says why a node takes no pods, or "".
 func notReady(node *corev1.Node) string {
 	for _, taint := range node.Spec.Taints {

@@ -127,25 +127,28 @@ func (p *Provider) watchStart(ctx context.Context, die context.CancelCauseFunc) 
 
 // died returns an error that names a component that was started and does not run, with the end of its log.
 func (p *Provider) died() error {
+	// The pids are read before the processes are listed: one that starts in between must not be taken for dead.
+	pids := map[string]int{}
+	for _, component := range components {
+		data, err := os.ReadFile(filepath.Join(p.home(), "pids", component+".pid"))
+		if err != nil {
+			continue // not started yet
+		}
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil {
+			pids[component] = pid
+		}
+	}
 	running, err := p.processes()
 	if err != nil {
 		return err
 	}
 	for _, component := range components {
-		data, err := os.ReadFile(filepath.Join(p.home(), "pids", component+".pid"))
-		if err != nil {
+		pid, started := pids[component]
+		if !started || slices.ContainsFunc(running, func(r process) bool { return r.pid == pid }) {
 			continue
 		}
-		pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-		if err != nil || slices.ContainsFunc(running, func(r process) bool { return r.pid == pid }) {
-			continue
-		}
-		// Between fork and exec a process still has its parent's command line.
-		if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && bytes.Contains(line, []byte("kwokctl")) {
-			continue
-		}
-		log, _ := os.ReadFile(p.logPath(component))
-		err = fmt.Errorf("%s ended; the end of its log:\n%s", component, lastLines(log, 10))
+		log, _ := os.ReadFile(p.logPath(component)) // without it the error still names the component
+		err := fmt.Errorf("%s ended; the end of its log:\n%s", component, lastLines(log, 10))
 		if bytes.Contains(log, []byte("address already in use")) {
 			err = fmt.Errorf("%w: %w", errPortTaken, err)
 		}
@@ -159,11 +162,11 @@ func lastLines(data []byte, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// Restart stops a component of the control plane (etcd, kube-apiserver, kube-controller-manager, kube-scheduler) or kwok-controller and
-// starts it again with the same arguments, ports and data. It returns when the component answers.
+// Restart stops a component of the control plane (etcd, kube-apiserver, kube-controller-manager, kube-scheduler) and starts it again with
+// the same arguments, ports and data. It returns when the component answers. It gets three seconds to end in good order, then SIGKILL.
 func (p *Provider) Restart(ctx context.Context, component string) error {
-	if !slices.Contains(components, component) {
-		return fmt.Errorf("no component %q; there are %s", component, strings.Join(components, ", "))
+	if !slices.Contains(controlPlane, component) {
+		return fmt.Errorf("no component %q in the control plane; there are %s", component, strings.Join(controlPlane, ", "))
 	}
 	running, err := p.processes()
 	if err != nil {
@@ -174,7 +177,7 @@ func (p *Provider) Restart(ctx context.Context, component string) error {
 		return fmt.Errorf("%s of simulated cluster %q does not run", component, p.config.Name)
 	}
 	was := running[i]
-	if err := p.end(ctx, func(r process) bool { return r.name == component }, syscall.SIGTERM, 10*time.Second); err != nil {
+	if err := p.end(ctx, func(r process) bool { return r.name == component }, syscall.SIGTERM, 3*time.Second); err != nil {
 		return fmt.Errorf("stopping %s: %w", component, err)
 	}
 	log, err := os.OpenFile(p.logPath(component), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)

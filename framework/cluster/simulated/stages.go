@@ -66,12 +66,13 @@ func stages(f faults) ([]*unstructured.Unstructured, error) {
 		pod("sync", selectors+"due", status("sync.tmpl")),
 		pod("terminate", read("death.jq")+"death", status("terminate.tmpl")),
 		pod("delete", "", map[string]any{"delete": true}),
-		// The acknowledgement has no other effect than to tell the provider that kwok works by these Stages.
+		// The acknowledgement tells the provider that kwok works by these Stages, and that it has taken charge of the node: until kwok has
+		// seen that it holds a node's lease it lets events of the node and its pods pass, and does not come back to them.
 		stage("node-acknowledge", "Node",
-			fmt.Sprintf(`.metadata.annotations // {} | (.[%q] // "" | startswith(%q)) and .[%q] != %q`, askedAnnotation, generation+".", acknowledgedAnnotation, generation),
+			fmt.Sprintf(`.metadata.annotations // {} | (.[%q] // "" | startswith(%q)) and .[%q] != .[%[1]q]`, askedAnnotation, generation+".", acknowledgedAnnotation),
 			[]string{"true"}, "",
 			map[string]any{"patches": []any{map[string]any{"root": "metadata",
-				"template": fmt.Sprintf(`{"annotations":{%q:%q}}`, acknowledgedAnnotation, generation)}}}),
+				"template": fmt.Sprintf(`{"annotations":{%q: {{ index .metadata.annotations %q | quote }} }}`, acknowledgedAnnotation, askedAnnotation)}}}),
 	}, nil
 }
 

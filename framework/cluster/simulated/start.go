@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,7 +30,10 @@ const (
 )
 
 // components are the processes of a cluster, by the names of their logs.
-var components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller"}
+var (
+	controlPlane = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+	components   = append(slices.Clone(controlPlane), "kwok-controller")
+)
 
 // binaryFlags are the binaries that kwokctl is given: its flag for each is --<name>-binary, but for kwok's.
 var binaryFlags = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
@@ -219,6 +223,9 @@ func (p *Provider) furnish(ctx context.Context) (string, error) {
 	}
 	if err := waitNodesReady(ctx, client, p.config.Nodes); err != nil {
 		return "", fmt.Errorf("waiting for %d nodes: %w", p.config.Nodes, errors.Join(err, p.died()))
+	}
+	if err := p.askAll(ctx, client); err != nil {
+		return "", errors.Join(err, p.died())
 	}
 	if err := waitServiceAccount(ctx, client); err != nil {
 		return "", fmt.Errorf("waiting for the default service account: %w", errors.Join(err, p.died()))
