@@ -30,6 +30,10 @@ test: ## the project's own tests; no container engine, no cluster
 verify: ## lint, formatting, generated files up to date, catalog and specs agree
 	@hack/verify.sh
 
+.PHONY: generate
+generate: ## bring generated files up to date
+	@go test -count=1 -run '^TestCatalog$$' ./suites -update
+
 .PHONY: list
 list: rollcall ## the specs with their labels, without a cluster
 	@$(ROLLCALL) list

@@ -26,6 +26,18 @@ import (
 	"rollcall.dev/framework/rollout"
 
 	// The areas register their specs by being imported.
+	_ "rollcall.dev/suites/adoption"
+	_ "rollcall.dev/suites/api"
+	_ "rollcall.dev/suites/failedpods"
+	_ "rollcall.dev/suites/nodes"
+	_ "rollcall.dev/suites/ondelete"
+	_ "rollcall.dev/suites/placement"
+	_ "rollcall.dev/suites/revision"
+	_ "rollcall.dev/suites/rollout"
+	_ "rollcall.dev/suites/status"
+	_ "rollcall.dev/suites/stuck"
+	_ "rollcall.dev/suites/surge"
+	_ "rollcall.dev/suites/update"
 	_ "rollcall.dev/suites/walkthrough"
 )
 
@@ -45,7 +57,7 @@ func init() {
 }
 
 func TestSuites(t *testing.T) {
-	RegisterFailHandler(Fail)
+	RegisterFailHandler(rollout.Fail)
 	if options.list {
 		list(t)
 		return
@@ -111,7 +123,7 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 			Path: state.Kubectl, Kubeconfig: state.Kubeconfig, Context: state.Context,
 			CacheDir: filepath.Join(os.TempDir(), "rollcall-kubectl-"+s.Run),
 		},
-		Artifacts: options.artifacts, TimeoutFactor: options.timeoutFactor, Implementation: implementation(state),
+		Artifacts: options.artifacts, TimeoutFactor: options.timeoutFactor, Deviations: deviations(), Implementation: implementation(state),
 	})
 	DeferCleanup(os.RemoveAll, filepath.Join(os.TempDir(), "rollcall-kubectl-"+s.Run))
 }, NodeTimeout(time.Minute))
@@ -140,6 +152,13 @@ func connect() (*rest.Config, kubernetes.Interface) {
 	Expect(err).NotTo(HaveOccurred())
 	klog.SetOutput(GinkgoWriter)
 	return config, client
+}
+
+func deviations() string {
+	if options.deviations == "none" {
+		return ""
+	}
+	return options.deviations
 }
 
 func implementation(state cluster.State) string {

@@ -48,7 +48,7 @@ func (r *R) ByName(ctx context.Context, name string) *appsv1.DaemonSet {
 		return found != nil, nil
 	})
 	if err != nil {
-		ginkgo.Fail(fmt.Sprintf("there is no DaemonSet %s in namespace %s", name, r.Namespace))
+		Fail(fmt.Sprintf("there is no DaemonSet %s in namespace %s", name, r.Namespace))
 	}
 	return found
 }
@@ -118,9 +118,9 @@ func (a Assertion) Should(matcher types.GomegaMatcher) State {
 	case err == nil:
 		return state
 	case errors.Is(err, tooLate):
-		ginkgo.Fail(fmt.Sprintf("%s\n%s", matcher.FailureMessage(state), tooLate))
+		Fail(fmt.Sprintf("%s\n%s", matcher.FailureMessage(state), tooLate))
 	default:
-		ginkgo.Fail(fmt.Sprintf("waiting for DaemonSet %s: %v", a.ds.Name, err))
+		Fail(fmt.Sprintf("waiting for DaemonSet %s: %v", a.ds.Name, err))
 	}
 	return state
 }

@@ -30,6 +30,8 @@ type Environment struct {
 	Artifacts string
 	// TimeoutFactor multiplies every time limit.
 	TimeoutFactor float64
+	// Deviations names the implementation whose known deviations do not fail a spec, "" for none.
+	Deviations string
 	// Implementation names what is judged.
 	Implementation string
 }

@@ -50,9 +50,9 @@ func (r *R) judge(ctx ginkgo.SpecContext) {
 	ginkgo.AddReportEntry(JudgementEntry, judgement, ginkgo.ReportEntryVisibilityNever)
 	switch {
 	case result.Gap != nil:
-		ginkgo.Fail("inconclusive: events may be missing from the history, so nothing can be said about this spec: " + result.Gap.Reason)
+		Fail("inconclusive: events may be missing from the history, so nothing can be said about this spec: " + result.Gap.Reason)
 	case len(result.Violations) > 0:
-		ginkgo.Fail(failure(result.Violations, func(v invariant.Violation) string { return v.String() }))
+		Fail(failure(result.Violations, func(v invariant.Violation) string { return v.String() }))
 	}
 }
 

@@ -2,7 +2,6 @@ package walkthrough
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -139,10 +138,7 @@ func (w *walk) nodesWithoutPod(ctx context.Context) []string {
 // may be early or late by as much as the clock is wrong is not the controller's fault.
 func (w *walk) skewed(ctx context.Context, ahead time.Duration) {
 	GinkgoHelper()
-	skewer, ok := w.Provider.(cluster.ClockSkewer)
-	if !ok {
-		Skip(fmt.Sprintf("the %s provider cannot set a node's clock; PROVIDER=simulated can", w.Provider.State().Provider))
-	}
+	skewer := rollout.Need[cluster.ClockSkewer](w.R)
 	node := w.NodesAlone(ctx, 2)[0]
 	DeferCleanup(func(ctx context.Context) error { return skewer.SkewClock(ctx, node, 0) }, NodeTimeout(time.Minute))
 	object := history.Reference{Resource: history.Nodes, Name: node}

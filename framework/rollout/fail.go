@@ -1,0 +1,47 @@
+package rollout
+
+import (
+	"fmt"
+
+	"github.com/onsi/ginkgo/v2"
+
+	"rollcall.dev/framework/catalog"
+)
+
+// DeviationEntry is the name of the report entry that holds what a spec of a known deviation saw.
+const DeviationEntry = "rollcall.deviation"
+
+// Fail is the fail handler of a suite: gomega.RegisterFailHandler(rollout.Fail). It fails the spec, unless the implementation is known
+// to break a promise that the spec covers: then the message is kept as a report entry, and the spec ends without failing the run.
+func Fail(message string, callerSkip ...int) {
+	skip := 0
+	if len(callerSkip) > 0 {
+		skip = callerSkip[0]
+	}
+	if id, d := knownDeviation(); d != nil {
+		ginkgo.AddReportEntry(DeviationEntry, id+": "+message, ginkgo.ReportEntryVisibilityNever)
+		ginkgo.Skip(fmt.Sprintf("known deviation %s of %s: %s", id, environment.Deviations, d.Summary), skip+1)
+	}
+	ginkgo.Fail(message, skip+1)
+}
+
+// knownDeviation returns the deviation that excuses the current spec's failure, nil if there is none.
+func knownDeviation() (id string, d *catalog.Deviation) {
+	if environment == nil || environment.Deviations == "" {
+		return "", nil
+	}
+	for _, label := range ginkgo.CurrentSpecReport().Labels() {
+		behaviour, ok := catalog.Get(label)
+		if !ok {
+			continue
+		}
+		d, err := behaviour.DeviationOf(environment.Deviations, environment.Provider.State().Version)
+		if err != nil {
+			ginkgo.Fail("looking for known deviations: " + err.Error())
+		}
+		if d != nil {
+			return label, d
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,2 @@
+// Package ondelete proves area E of the catalog: OnDelete.
+package ondelete

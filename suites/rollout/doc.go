@@ -1,0 +1,2 @@
+// Package rollout proves area C of the catalog: RollingUpdate with maxUnavailable.
+package rollout

@@ -1,0 +1,2 @@
+// Package status proves area G of the catalog: the status and kubectl rollout status.
+package status

@@ -1,0 +1,2 @@
+// Package stuck proves area H of the catalog: rollouts that cannot go on, and what helps.
+package stuck
