@@ -21,6 +21,9 @@ func (p *Provider) home() string {
 	return filepath.Join(p.config.Dir, "kwok", "clusters", p.config.Name)
 }
 
+// kwokFile is kwok's configuration; it marks a folder as a simulated cluster's.
+func (p *Provider) kwokFile() string { return filepath.Join(p.config.Dir, "kwok.yaml") }
+
 func (p *Provider) logPath(component string) string {
 	return filepath.Join(p.home(), "logs", component+".log")
 }
@@ -33,13 +36,13 @@ type process struct {
 }
 
 // processes finds the cluster's own processes. A process is ours if it was started by a path inside the cluster's bin folder: pids in
-// files may have been given to others since.
+// files may have been given to others since. A kwokctl that is about to start them is ours too, by the configuration it was given.
 func (p *Provider) processes() ([]process, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, fmt.Errorf("looking for the cluster's processes: %w", err)
 	}
-	bin := filepath.Join(p.home(), "bin") + string(filepath.Separator)
+	bin := filepath.Join(p.home(), "bin")
 	var found []process
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
@@ -48,11 +51,14 @@ func (p *Provider) processes() ([]process, error) {
 		}
 		// A process that has ended but was not waited for has an empty command line, and so is not found.
 		line, err := os.ReadFile(filepath.Join("/proc", entry.Name(), "cmdline"))
-		if err != nil || !bytes.HasPrefix(line, []byte(bin)) {
+		if err != nil || len(line) == 0 {
 			continue
 		}
 		args := strings.Split(strings.TrimRight(string(line), "\x00"), "\x00")
-		found = append(found, process{pid: pid, name: filepath.Base(args[0]), args: args})
+		folder, name := filepath.Split(args[0])
+		if filepath.Clean(folder) == bin || name == "kwokctl" && slices.Contains(args, p.kwokFile()) {
+			found = append(found, process{pid: pid, name: name, args: args})
+		}
 	}
 	return found, nil
 }
@@ -93,14 +99,30 @@ func (p *Provider) end(ctx context.Context, match func(process) bool, signal sys
 	}
 }
 
-// Destroy ends the cluster's processes and removes its folder. A cluster that is gone, or was never made, is no error.
+// Destroy ends the cluster's processes and removes its folder. A cluster that is gone, or was never made, is no error; a folder that holds
+// something else is, and is left alone.
 func (p *Provider) Destroy(ctx context.Context) error {
-	if p.config.Dir == "" {
+	entries, err := os.ReadDir(p.config.Dir)
+	if p.config.Dir == "" || p.refused || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	// The data goes too, so nobody has to write anything down: SIGKILL. kwokctl, if it still runs, is not found here; start ends it.
+	if err != nil {
+		return fmt.Errorf("destroying simulated cluster %q: %w", p.config.Name, err)
+	}
+	if _, err := os.Stat(p.kwokFile()); err != nil && len(entries) > 0 {
+		return fmt.Errorf("destroying simulated cluster %q: %s holds no simulated cluster", p.config.Name, p.config.Dir)
+	}
+	// The data goes too, so nobody has to write anything down: SIGKILL.
 	if err := p.end(ctx, func(process) bool { return true }, syscall.SIGKILL, 0); err != nil {
 		return fmt.Errorf("destroying simulated cluster %q: %w", p.config.Name, err)
+	}
+	// What marks the folder as ours goes last: a Destroy that is interrupted can be repeated.
+	for _, entry := range entries {
+		if path := filepath.Join(p.config.Dir, entry.Name()); path != p.kwokFile() {
+			if err := os.RemoveAll(path); err != nil {
+				return fmt.Errorf("destroying simulated cluster %q: %w", p.config.Name, err)
+			}
+		}
 	}
 	if err := os.RemoveAll(p.config.Dir); err != nil {
 		return fmt.Errorf("destroying simulated cluster %q: %w", p.config.Name, err)

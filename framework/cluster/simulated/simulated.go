@@ -30,6 +30,8 @@ const Name = "simulated"
 type Provider struct {
 	config cluster.Config
 	state  cluster.State
+	// refused is set by a Create that found bad input or the folder in use: what is there is not this value's to destroy.
+	refused bool
 
 	once   sync.Once
 	rest   *rest.Config

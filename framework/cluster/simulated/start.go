@@ -44,6 +44,7 @@ var errPortTaken = errors.New("a port was taken")
 // the default service account is there. Arguments are ignored. When it fails or ctx ends, nothing is left behind.
 func (p *Provider) Create(ctx context.Context, _ ...string) (kubeconfig string, err error) {
 	if err := p.validate(); err != nil {
+		p.refused = true
 		return "", err
 	}
 	defer func() {
@@ -88,11 +89,10 @@ func (p *Provider) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(p.config.Dir, "kwok.yaml")
-	if err := os.WriteFile(file, configuration, 0o600); err != nil {
+	if err := os.WriteFile(p.kwokFile(), configuration, 0o600); err != nil {
 		return err
 	}
-	args := []string{"create", "cluster", "--name", p.config.Name, "--config", file, "--runtime", "binary",
+	args := []string{"create", "cluster", "--name", p.config.Name, "--config", p.kwokFile(), "--runtime", "binary",
 		"--kubeconfig", p.GetKubeconfig(), "--disable-qps-limits", "--enable-crds", "Stage", "--kube-authorization=true",
 		// The factor would stretch every heartbeat; ours are in the arguments below.
 		"--heartbeat-factor", "1", "--node-lease-duration-seconds", fmt.Sprint(p.heartbeats().lease.Seconds())}
