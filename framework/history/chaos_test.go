@@ -22,6 +22,7 @@ type chaos struct {
 	// calm switches everything off, dead lets nothing through any more.
 	calm, dead atomic.Bool
 	done       chan struct{}
+	server     *httptest.Server
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -57,13 +58,31 @@ func newChaos(t testing.TB, target string, transport http.RoundTripper, seed uin
 	}
 	c := &chaos{next: forward, gone: gone, random: rand.New(rand.NewPCG(seed, 1)), did: map[fault]int{}, done: make(chan struct{})}
 	c.calm.Store(true)
-	server := httptest.NewServer(c)
+	c.server = httptest.NewServer(c)
 	t.Cleanup(func() {
 		close(c.done)
-		server.CloseClientConnections()
-		server.Close()
+		c.server.CloseClientConnections()
+		c.server.Close()
 	})
-	return c, server.URL
+	return c, c.server.URL
+}
+
+// begin ends the calm, and the streams that were opened in it.
+func (c *chaos) begin() {
+	c.calm.Store(false)
+	c.server.CloseClientConnections()
+}
+
+// faults returns how many faults there were, and how many of them were 410.
+func (c *chaos) faults() (all, gone int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for f, n := range c.did {
+		if f != none {
+			all += n
+		}
+	}
+	return all, c.did[expired] + c.did[expiredLate]
 }
 
 // decide draws what happens to a request: a fault, and after how many bytes of the answer.

@@ -35,14 +35,8 @@ func TestLoss(t *testing.T) {
 		gone, dies := seed%3 == 0, seed%10 == 9
 		between, broken := newChaos(t, url, nil, seed, gone)
 		gap := oneLoss(t, api, between, broken, seed, dies)
-		between.mu.Lock()
-		for f, n := range between.did {
-			if f != none {
-				faults.Add(int64(n))
-			}
-		}
-		expiries := between.did[expired] + between.did[expiredLate]
-		between.mu.Unlock()
+		all, expiries := between.faults()
+		faults.Add(int64(all))
 		switch {
 		case gap == nil && dies:
 			t.Error("the API server was out of reach at the end, and the history passes for complete")
@@ -91,7 +85,7 @@ func oneLoss(t *testing.T, api *apiServer, between *chaos, url string, seed uint
 	impatient.silent, impatient.request = 40*time.Millisecond, 300*time.Millisecond
 	r := start(t, Options{Client: clientOf(t, url), BarrierTimeout: limit, patience: &impatient})
 	from := api.revisionNow()
-	between.calm.Store(false)
+	between.begin()
 	script.run(t)
 	if dies {
 		between.dead.Store(true)

@@ -16,7 +16,8 @@ import (
 // Options say what is recorded and where it goes.
 type Options struct {
 	// Client reads the cluster. It needs list and watch on pods, DaemonSets and ControllerRevisions of the namespace, and
-	// on nodes. A barrier makes a few requests at once: leave its rate limit some room.
+	// on nodes; patch and delete on Leases make barriers faster. A barrier makes a few requests at once: leave its rate
+	// limit some room.
 	Client kubernetes.Interface
 	// Header is the history's. Namespace is required; Format and Began are filled in.
 	// LeasedNodes limits the recorded nodes; empty records all, unless LeaseLater is set.
@@ -36,6 +37,7 @@ type Options struct {
 type Recorder struct {
 	log            *log
 	streams        []*stream
+	pulse          *pulse
 	saver          *saver
 	barrierTimeout time.Duration
 
@@ -69,6 +71,7 @@ func Start(ctx context.Context, o Options) (*Recorder, error) {
 	if r.barrierTimeout <= 0 {
 		r.barrierTimeout = time.Minute
 	}
+	r.pulse = &pulse{leases: o.Client.CoordinationV1().Leases(header.Namespace), limit: limits.nudge}
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	r.end = end
 
@@ -80,7 +83,7 @@ func Start(ctx context.Context, o Options) (*Recorder, error) {
 		}
 	}
 	for _, source := range sources(o.Client, header.Namespace) {
-		s := newStream(source, r.log, limits)
+		s := newStream(source, r.log, r.pulse, limits)
 		w, err := s.start(ctx)
 		if err != nil {
 			abandon()
@@ -215,6 +218,8 @@ func (r *Recorder) Stop(ctx context.Context) (*History, error) {
 	r.ended.Do(func() {
 		if err := r.Barrier(ctx); err != nil {
 			r.log.gap("", Gap{Reason: "the recording ended without a barrier: " + oneLine(err)})
+		} else {
+			r.pulse.remove(ctx)
 		}
 		r.end()
 		r.running.Wait()

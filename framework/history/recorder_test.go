@@ -19,7 +19,7 @@ import (
 
 var hasty = patience{
 	request: 150 * time.Millisecond, silent: 100 * time.Millisecond, short: 3 * time.Second,
-	settle: 2 * time.Millisecond, first: time.Millisecond, most: 10 * time.Millisecond,
+	settle: 2 * time.Millisecond, nudge: 20 * time.Millisecond, first: time.Millisecond, most: 10 * time.Millisecond,
 }
 
 func start(t testing.TB, o Options) *Recorder {

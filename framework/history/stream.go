@@ -24,6 +24,8 @@ type patience struct {
 	short time.Duration
 	// settle is how long a barrier waits for a stream to arrive by itself before that stream is opened anew.
 	settle time.Duration
+	// nudge is how often a waiting barrier asks the API server again how far it is.
+	nudge time.Duration
 	// first and most are the least and the longest pause between two attempts; the pause doubles.
 	first, most time.Duration
 }
@@ -33,6 +35,7 @@ var usualPatience = patience{
 	silent:  90 * time.Second,
 	short:   3 * time.Second,
 	settle:  30 * time.Millisecond,
+	nudge:   time.Second,
 	first:   20 * time.Millisecond,
 	most:    2 * time.Second,
 }
@@ -49,6 +52,7 @@ const watchLength = 8 * 60
 type stream struct {
 	source
 	log      *log
+	pulse    *pulse
 	patience patience
 	// kick asks for the running stream, or the pause between two, to end now.
 	kick chan struct{}
@@ -64,8 +68,8 @@ type stream struct {
 	moved chan struct{}
 }
 
-func newStream(source source, log *log, patience patience) *stream {
-	return &stream{source: source, log: log, patience: patience, kick: make(chan struct{}, 1), moved: make(chan struct{})}
+func newStream(source source, log *log, pulse *pulse, patience patience) *stream {
+	return &stream{source: source, log: log, pulse: pulse, patience: patience, kick: make(chan struct{}, 1), moved: make(chan struct{})}
 }
 
 // errGone means that the API server no longer knows the events after the last resourceVersion.
