@@ -89,19 +89,12 @@ func TestClusterLife(t *testing.T) {
 	waitDaemonSet(ctx, t, client, ds.Name, func(s appsv1.DaemonSetStatus) bool { return int(s.NumberAvailable) == config.Nodes })
 	took(t, "rollout", began)
 
-	for _, component := range []string{"kube-controller-manager", "etcd", "kube-apiserver"} {
-		began = time.Now()
-		if err := p.Restart(ctx, component); err != nil {
-			t.Fatal(err)
-		}
-		took(t, "restart of "+component, began)
-	}
-
 	began = time.Now()
 	node := &types.Node{Name: nodes[0].Name}
 	if err := p.RemoveNode(ctx, node); err != nil {
 		t.Fatal(err)
 	}
+	// The DaemonSet's controller hears of it through the removal of the node's pods, which takes the pod collector up to a minute.
 	waitDaemonSet(ctx, t, client, ds.Name, func(s appsv1.DaemonSetStatus) bool { return int(s.DesiredNumberScheduled) == config.Nodes-1 })
 	if err := p.AddNode(ctx, node); err != nil {
 		t.Fatal(err)
@@ -129,6 +122,22 @@ func TestClusterLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	took(t, "start node", began)
+
+	for _, component := range []string{"kube-controller-manager", "etcd", "kube-apiserver"} {
+		began = time.Now()
+		if err := p.Restart(ctx, component); err != nil {
+			t.Fatal(err)
+		}
+		took(t, "restart of "+component, began)
+	}
+
+	began = time.Now()
+	if err := client.CoreV1().Pods("default").DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	waitDaemonSet(ctx, t, client, ds.Name, func(s appsv1.DaemonSetStatus) bool { return int(s.NumberAvailable) < config.Nodes })
+	waitDaemonSet(ctx, t, client, ds.Name, func(s appsv1.DaemonSetStatus) bool { return int(s.NumberAvailable) == config.Nodes })
+	took(t, "pods replaced after the restarts", began)
 
 	began = time.Now()
 	logs := t.TempDir()
