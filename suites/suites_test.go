@@ -42,9 +42,10 @@ import (
 )
 
 var options struct {
-	cluster, artifacts, deviations, controller string
-	timeoutFactor                              float64
-	list                                       bool
+	cluster, artifacts, deviations, controller, commit, reproduce string
+
+	timeoutFactor float64
+	list, plan    bool
 }
 
 func init() {
@@ -52,7 +53,10 @@ func init() {
 	flag.StringVar(&options.artifacts, "rollcall.artifacts", "_artifacts", "folder for reports and histories")
 	flag.StringVar(&options.deviations, "rollcall.deviations", "none", "whose known deviations apply")
 	flag.StringVar(&options.controller, "rollcall.controller", "", "command line of the controller that is judged, empty for the built-in one")
+	flag.StringVar(&options.commit, "rollcall.commit", "", "the suite's git commit, for the report")
+	flag.StringVar(&options.reproduce, "rollcall.reproduce", "", "the command that repeats the run, for the report")
 	flag.Float64Var(&options.timeoutFactor, "rollcall.timeout-factor", 1, "multiplies every time limit")
+	flag.BoolVar(&options.plan, "rollcall.plan", false, "write what the selection would run into the artifacts' parts, and run nothing")
 	flag.BoolVar(&options.list, "rollcall.list", false, "list the selected specs with their labels")
 }
 
@@ -65,6 +69,15 @@ func TestSuites(t *testing.T) {
 	if options.cluster == "" {
 		t.Skip("the specs need a cluster: run them with make e2e")
 	}
+	state, err := cluster.LoadState(options.cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if options.plan {
+		writePlan(t, state)
+		return
+	}
+	running = true
 	RunSpecs(t, "Rollcall")
 }
 

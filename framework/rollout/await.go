@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
@@ -30,7 +31,21 @@ type State struct {
 }
 
 // State returns the DaemonSet's state now. ds may be an old copy: its UID counts, or its name where it has none.
-func (r *R) State(ds *appsv1.DaemonSet) State { return stateOf(r.recorder.Snapshot(), ds) }
+func (r *R) State(ds *appsv1.DaemonSet) State { return stateOf(r.recorder.Snapshot(), ds).copy() }
+
+// copy gives a spec objects that it may change: those of the recorder are what is judged.
+func (s State) copy() State {
+	if s.DaemonSet != nil {
+		s.DaemonSet = s.DaemonSet.DeepCopy()
+	}
+	for _, pods := range []*[]*corev1.Pod{&s.Pods, &s.All.Pods} {
+		*pods = slices.Clone(*pods)
+		for i, pod := range *pods {
+			(*pods)[i] = pod.DeepCopy()
+		}
+	}
+	return s
+}
 
 // ByName returns the DaemonSet of that name as the recorder knows it. The spec fails where there is none within the time
 // that a watch may take.
@@ -42,7 +57,7 @@ func (r *R) ByName(ctx context.Context, name string) *appsv1.DaemonSet {
 	err := r.recorder.Until(ctx, func(v history.View) (bool, error) {
 		for _, ds := range v.DaemonSets {
 			if ds.Name == name {
-				found = ds
+				found = ds.DeepCopy()
 			}
 		}
 		return found != nil, nil
@@ -116,11 +131,10 @@ func (a Assertion) Should(matcher types.GomegaMatcher) State {
 	})
 	switch {
 	case err == nil:
-		return state
 	case errors.Is(err, tooLate):
 		Fail(fmt.Sprintf("%s\n%s", matcher.FailureMessage(state), tooLate))
 	default:
 		Fail(fmt.Sprintf("waiting for DaemonSet %s: %v", a.ds.Name, err))
 	}
-	return state
+	return state.copy()
 }

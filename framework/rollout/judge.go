@@ -52,7 +52,7 @@ func (r *R) judge(ctx ginkgo.SpecContext) {
 	case result.Gap != nil:
 		Fail("inconclusive: events may be missing from the history, so nothing can be said about this spec: " + result.Gap.Reason)
 	case len(result.Violations) > 0:
-		Fail(failure(result.Violations, func(v invariant.Violation) string { return v.String() }))
+		Fail(failure(result.Violations, func(v invariant.Violation) string { return invariant.Explain(h, v) }))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/cluster/existing"
 	"rollcall.dev/framework/cluster/provider"
+	"rollcall.dev/framework/report"
 	"rollcall.dev/hack/kubernetes"
 )
 
@@ -174,20 +175,92 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 		return err
 	}
 	defer os.Remove(handle)
-	args := ginkgoArguments(s, artifacts)
-	args = append(args, suiteBinary, "--",
-		"-rollcall.cluster="+handle,
-		"-rollcall.artifacts="+artifacts,
-		"-rollcall.deviations="+s.Deviations,
-		"-rollcall.controller="+s.Controller,
-		"-rollcall.timeout-factor="+strconv.FormatFloat(s.Timeouts, 'g', -1, 64))
-	cmd := exec.Command(ginkgoBinary, args...)
+	flags := []string{
+		"-rollcall.cluster=" + handle,
+		"-rollcall.artifacts=" + artifacts,
+		"-rollcall.deviations=" + s.Deviations,
+		"-rollcall.controller=" + s.Controller,
+		"-rollcall.commit=" + commit(ctx),
+		"-rollcall.reproduce=" + reproduce(s),
+		"-rollcall.timeout-factor=" + strconv.FormatFloat(s.Timeouts, 'g', -1, 64),
+	}
+	if err := writePlan(ctx, s, flags); err != nil {
+		return err
+	}
+	args := append(ginkgoArguments(s, artifacts), suiteBinary, "--")
+	cmd := exec.Command(ginkgoBinary, append(args, flags...)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// Ginkgo gives clean-up its grace period; what is not done by then is left to sweep.
-	if err := runChild(ctx, cmd, 3*time.Minute); err != nil {
-		return specsFailed{fmt.Errorf("the suite did not pass: %w", err)}
+	suiteErr := runChild(ctx, cmd, 3*time.Minute)
+	if err := writeReport(artifacts); err != nil {
+		return err
+	}
+	if suiteErr != nil {
+		return specsFailed{fmt.Errorf("the suite did not pass: %w", suiteErr)}
 	}
 	return nil
+}
+
+// writePlan has the suite note what it is going to run, so that a report can name what did not.
+func writePlan(ctx context.Context, s settings, flags []string) error {
+	args := append([]string{
+		"-test.run=^TestSuites$", "-rollcall.plan", "-ginkgo.seed=" + strconv.FormatInt(s.Seed, 10),
+		"-ginkgo.label-filter=" + s.Labels, "-ginkgo.focus=" + s.Focus,
+	}, flags...)
+	cmd := exec.Command(suiteBinary, args...)
+	var output strings.Builder
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := runChild(ctx, cmd, 10*time.Second); err != nil {
+		return fmt.Errorf("planning the run: %w\n%s", err, output.String())
+	}
+	return nil
+}
+
+// writeReport makes the report of what the suite left, also where it was killed, and says in a few lines what it says.
+func writeReport(artifacts string) error {
+	r, err := report.SaveAll(filepath.Join(artifacts, "parts"), artifacts)
+	if r == nil {
+		return fmt.Errorf("the suite ended before its first spec: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	t := r.Summary.Statistics
+	say("%s: %d specs: %d passed, %d failed, %d deviations, %d skipped, %d inconclusive, %d errors, %d not run",
+		r.Summary.Result, t.Planned, t.Passed, t.Failed, t.Deviations, t.Skipped, t.Inconclusive, t.Errors, t.NotRun)
+	for _, p := range r.Profiles {
+		say("profile %s: %s (%d of %d behaviours passed, %d not covered)", p.Name, p.Result, p.Statistics.Passed, p.Statistics.Planned+p.Uncovered, p.Uncovered)
+	}
+	for _, s := range r.Specs {
+		if s.Verdict > report.Skipped {
+			say("%s: %s: %s", s.Verdict, s.Name, s.Reason)
+		}
+	}
+	say("report: %s, and as a page %s", filepath.Join(artifacts, "report.yaml"), filepath.Join(artifacts, "index.html"))
+	if r.Summary.Result == report.Failure {
+		return specsFailed{errors.New(r.Summary.Reason)}
+	}
+	return nil
+}
+
+// commit is the source's, with "-dirty" behind it where files were changed, "" outside a git checkout.
+func commit(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--exclude=*").Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// reproduce is the command that repeats the run.
+func reproduce(s settings) string {
+	words := []string{"make", "e2e", fmt.Sprintf("SEED=%d", s.Seed), "KUBERNETES_VERSION=" + s.Version}
+	for _, name := range []string{"PROVIDER", "NODES", "CONTROLLER", "DEVIATIONS", "LABELS", "FOCUS", "PROCS", "REPEAT", "TIMEOUT_FACTOR", "IMAGES"} {
+		if value := os.Getenv(name); value != "" {
+			words = append(words, name+"='"+strings.ReplaceAll(value, "'", `'\''`)+"'")
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func ginkgoArguments(s settings, artifacts string) []string {
