@@ -27,13 +27,15 @@ type film struct {
 	pods []*corev1.Pod
 	sets []*appsv1.DaemonSet
 	revs map[types.UID][]*appsv1.ControllerRevision
+	kept map[string][]byte
 }
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // shoot begins a history with nodes node-1 … node-n.
 func shoot(n int) *film {
-	f := &film{now: noon, node: map[string]*corev1.Node{}, revs: map[types.UID][]*appsv1.ControllerRevision{}}
+	f := &film{now: noon, node: map[string]*corev1.Node{}, revs: map[types.UID][]*appsv1.ControllerRevision{},
+		kept: map[string][]byte{}}
 	f.h.Header = history.Header{Format: 1, Spec: "a test", Namespace: "default", Began: noon}
 	for i := 1; i <= n; i++ {
 		f.emitNode(history.Listed, newNode("node-"+strconv.Itoa(i)))
@@ -184,10 +186,7 @@ func (f *film) update(ds *appsv1.DaemonSet, options ...option) {
 
 // revise is the controller recording the current template: a new revision, or an old one whose number rises.
 func (f *film) revise(ds *appsv1.DaemonSet) string {
-	data, err := json.Marshal(map[string]any{"spec": map[string]any{"template": ds.Spec.Template}})
-	if err != nil {
-		panic(err)
-	}
+	data := f.data(ds)
 	top := int64(0)
 	for _, cr := range f.revs[ds.UID] {
 		top = max(top, cr.Revision)
@@ -217,9 +216,24 @@ func (f *film) revise(ds *appsv1.DaemonSet) string {
 	return hash
 }
 
+// data returns what a ControllerRevision holds of the template. It is asked for so often that it is kept by what tests change.
+func (f *film) data(ds *appsv1.DaemonSet) []byte {
+	key := fmt.Sprint(ds.Spec.Template.Labels, ds.Spec.Template.Annotations, ds.Spec.Template.Spec.NodeSelector,
+		ds.Spec.Template.Spec.Containers[0].Image)
+	if data, ok := f.kept[key]; ok {
+		return data
+	}
+	data, err := json.Marshal(map[string]any{"spec": map[string]any{"template": ds.Spec.Template}})
+	if err != nil {
+		panic(err)
+	}
+	f.kept[key] = data
+	return data
+}
+
 // hash returns the hash label of the DaemonSet's current template.
 func (f *film) hash(ds *appsv1.DaemonSet) string {
-	data, _ := json.Marshal(map[string]any{"spec": map[string]any{"template": ds.Spec.Template}})
+	data := f.data(ds)
 	for _, cr := range f.revs[ds.UID] {
 		if string(cr.Data.Raw) == string(data) {
 			return cr.Labels["controller-revision-hash"]
