@@ -91,6 +91,31 @@ func (p *Provider) faults() (faults, error) {
 	return f, nil
 }
 
+// waitStages returns once the API server serves Stages, a moment after their definition has been created.
+func (p *Provider) waitStages(ctx context.Context) error {
+	config, err := p.restConfig()
+	if err != nil {
+		return err
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := client.Resource(stageResource).List(ctx, metav1.ListOptions{Limit: 1})
+		if err == nil || !apierrors.IsNotFound(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
 // applyStages writes the Stages that differ, in order.
 func (p *Provider) applyStages(ctx context.Context, f faults) error {
 	config, err := p.restConfig()

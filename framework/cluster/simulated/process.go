@@ -1,7 +1,6 @@
 package simulated
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +23,9 @@ func (p *Provider) home() string {
 // kwokFile is kwok's configuration; it marks a folder as a simulated cluster's.
 func (p *Provider) kwokFile() string { return filepath.Join(p.config.Dir, "kwok.yaml") }
 
+// componentsFile is a file of kwokctl's for the cluster: kwok.yaml lists the components and their arguments.
+func (p *Provider) componentsFile(name string) string { return filepath.Join(p.home(), name) }
+
 func (p *Provider) logPath(component string) string {
 	return filepath.Join(p.home(), "logs", component+".log")
 }
@@ -36,7 +38,8 @@ type process struct {
 }
 
 // processes finds the cluster's own processes. A process is ours if it was started by a path inside the cluster's bin folder: pids in
-// files may have been given to others since. A kwokctl that is about to start them is ours too, by the configuration it was given.
+// files may have been given to others since. A kwokctl that is about to start them, and its kubectl, are ours too, by
+// the configurations they were given.
 func (p *Provider) processes() ([]process, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -56,7 +59,8 @@ func (p *Provider) processes() ([]process, error) {
 		}
 		args := strings.Split(strings.TrimRight(string(line), "\x00"), "\x00")
 		folder, name := filepath.Split(args[0])
-		if filepath.Clean(folder) == bin || name == "kwokctl" && slices.Contains(args, p.kwokFile()) {
+		starts := name == "kwokctl" && slices.Contains(args, p.kwokFile()) || name == "kubectl" && slices.Contains(args, p.componentsFile("kubeconfig.yaml"))
+		if filepath.Clean(folder) == bin || starts {
 			found = append(found, process{pid: pid, name: name, args: args})
 		}
 	}
@@ -128,103 +132,6 @@ func (p *Provider) Destroy(ctx context.Context) error {
 		return fmt.Errorf("destroying simulated cluster %q: %w", p.config.Name, err)
 	}
 	return nil
-}
-
-// watchStart calls die when a component that was started has ended again.
-func (p *Provider) watchStart(ctx context.Context, die context.CancelCauseFunc) {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := p.died(); err != nil {
-			die(err)
-			return
-		}
-	}
-}
-
-// died returns an error that names a component that was started and does not run, with the end of its log.
-func (p *Provider) died() error {
-	// The pids are read before the processes are listed: one that starts in between must not be taken for dead.
-	pids := map[string]int{}
-	for _, component := range components {
-		data, err := os.ReadFile(filepath.Join(p.home(), "pids", component+".pid"))
-		if err != nil {
-			continue // not started yet
-		}
-		if pid, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil {
-			pids[component] = pid
-		}
-	}
-	running, err := p.processes()
-	if err != nil {
-		return err
-	}
-	for _, component := range components {
-		pid, started := pids[component]
-		if !started || slices.ContainsFunc(running, func(r process) bool { return r.pid == pid }) {
-			continue
-		}
-		log, _ := os.ReadFile(p.logPath(component)) // without it the error still names the component
-		err := fmt.Errorf("%s ended; the end of its log:\n%s", component, lastLines(log, 10))
-		if bytes.Contains(log, []byte("address already in use")) {
-			err = fmt.Errorf("%w: %w", errPortTaken, err)
-		}
-		return err
-	}
-	return nil
-}
-
-func lastLines(data []byte, n int) string {
-	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
-
-// Restart stops a component of the control plane (etcd, kube-apiserver, kube-controller-manager, kube-scheduler) and starts it again with
-// the same arguments, ports and data. It returns when the component answers. It gets three seconds to end in good order, then SIGKILL.
-func (p *Provider) Restart(ctx context.Context, component string) error {
-	if !slices.Contains(controlPlane, component) {
-		return fmt.Errorf("no component %q in the control plane; there are %s", component, strings.Join(controlPlane, ", "))
-	}
-	running, err := p.processes()
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(running, func(r process) bool { return r.name == component })
-	if i < 0 {
-		return fmt.Errorf("%s of simulated cluster %q does not run", component, p.config.Name)
-	}
-	was := running[i]
-	if err := p.end(ctx, func(r process) bool { return r.name == component }, syscall.SIGTERM, 3*time.Second); err != nil {
-		return fmt.Errorf("stopping %s: %w", component, err)
-	}
-	log, err := os.OpenFile(p.logPath(component), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return err
-	}
-	defer null.Close()
-	started, err := os.StartProcess(was.args[0], was.args, &os.ProcAttr{
-		Dir: p.home(), Env: os.Environ(), Files: []*os.File{null, log, log},
-		Sys: &syscall.SysProcAttr{Setsid: true}, // it outlives us and our terminal
-	})
-	if err != nil {
-		return fmt.Errorf("starting %s: %w", component, err)
-	}
-	go func() { _, _ = started.Wait() }() // else it stays as a zombie when it ends before us
-	pid := filepath.Join(p.home(), "pids", component+".pid")
-	if err := os.WriteFile(pid, []byte(strconv.Itoa(started.Pid)), 0o644); err != nil {
-		return err
-	}
-	return p.waitServing(ctx, was)
 }
 
 // ExportLogs copies the components' logs into dest, which is made if need be.

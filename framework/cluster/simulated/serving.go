@@ -12,7 +12,7 @@ import (
 )
 
 // waitServing returns when a component that was restarted answers, and with it the API server.
-func (p *Provider) waitServing(ctx context.Context, component process) error {
+func (p *Provider) waitServing(ctx context.Context, component string, args []string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	config, err := p.restConfig()
@@ -24,18 +24,18 @@ func (p *Provider) waitServing(ctx context.Context, component process) error {
 		return err
 	}
 	if err := waitOK(ctx, admin, config.Host+"/readyz"); err != nil {
-		return fmt.Errorf("waiting for the API server after the restart of %s (log: %s): %w", component.name, p.logPath(component.name), err)
+		return fmt.Errorf("waiting for the API server after the restart of %s (log: %s): %w", component, p.logPath(component), err)
 	}
-	for _, arg := range component.args {
+	for _, arg := range args {
 		port, ok := strings.CutPrefix(arg, "--secure-port=")
-		if !ok || component.name == "kube-apiserver" {
+		if !ok || component == "kube-apiserver" {
 			continue
 		}
 		// Their certificates are made at each start and signed by nobody; it is our own machine.
 		anybody := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 		defer anybody.CloseIdleConnections()
 		if err := waitOK(ctx, anybody, "https://127.0.0.1:"+port+"/healthz"); err != nil {
-			return fmt.Errorf("waiting for %s after its restart (log: %s): %w", component.name, p.logPath(component.name), err)
+			return fmt.Errorf("waiting for %s after its restart (log: %s): %w", component, p.logPath(component), err)
 		}
 	}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -24,15 +23,9 @@ import (
 
 const (
 	// startTimeout bounds one attempt to start; a start takes a few seconds.
-	startTimeout = 90 * time.Second
+	startTimeout = 2 * time.Minute
 	// attempts is how often other ports are tried when somebody was quicker to take one.
 	attempts = 3
-)
-
-// components are the processes of a cluster, by the names of their logs.
-var (
-	controlPlane = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
-	components   = append(slices.Clone(controlPlane), "kwok-controller")
 )
 
 // binaryFlags are the binaries that kwokctl is given: its flag for each is --<name>-binary, but for kwok's.
@@ -114,6 +107,8 @@ func (p *Provider) start(ctx context.Context) error {
 	command.Env = p.environment()
 	// In a process group of its own it does not get the terminal's SIGINT: it is us who decide.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) } // with the kubectl that it runs
+	command.WaitDelay = time.Second
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("running kwokctl: %w", err)
 	}
@@ -133,7 +128,7 @@ func (p *Provider) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("kwokctl: %w\n%s", err, lastLines(output.Bytes(), 10))
 	}
-	return p.died()
+	return nil
 }
 
 // environment is the environment for kwokctl: its folder inside ours, and the kubectl of this version first on the PATH.
@@ -207,6 +202,10 @@ func (p *Provider) furnish(ctx context.Context) (string, error) {
 	if err := os.Chmod(p.GetKubeconfig(), 0o600); err != nil {
 		return "", err
 	}
+	reviving, alive := context.WithCancel(ctx)
+	revived := make(chan struct{})
+	go func() { defer close(revived); p.revive(reviving) }()
+	defer func() { alive(); <-revived }()
 	client, err := p.client()
 	if err != nil {
 		return "", err
@@ -214,6 +213,9 @@ func (p *Provider) furnish(ctx context.Context) (string, error) {
 	version, err := client.Discovery().ServerVersion()
 	if err != nil {
 		return "", fmt.Errorf("asking the API server for its version: %w", err)
+	}
+	if err := p.waitStages(ctx); err != nil {
+		return "", fmt.Errorf("waiting for kwok's Stages to be served: %w", errors.Join(err, p.died()))
 	}
 	if err := p.applyStages(ctx, noFaults()); err != nil {
 		return "", err
