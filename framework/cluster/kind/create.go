@@ -28,8 +28,8 @@ const (
 )
 
 // Create makes the cluster, loads the stand-in images into its nodes, and returns the path of the kubeconfig once all nodes are ready.
-// Arguments are ignored. When it fails, the nodes' logs are left in the folder "logs" of Config.Dir and nothing else; when ctx ends,
-// nothing.
+// Arguments are ignored. When it fails, the nodes' logs are left in Config.Dir with ".logs" behind it, and nothing else; when ctx
+// ends, nothing.
 func (p *Provider) Create(ctx context.Context, _ ...string) (kubeconfig string, err error) {
 	if err := p.validate(ctx); err != nil {
 		return "", err
@@ -66,8 +66,8 @@ func (p *Provider) Create(ctx context.Context, _ ...string) (kubeconfig string, 
 }
 
 // start runs kind. kind knows no context: when ctx ends, its containers are taken away from under it until it gives up.
-func (p *Provider) start(ctx context.Context, configuration *v1alpha4.Cluster) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, createTimeout, fmt.Errorf("not up after %v", createTimeout))
+func (p *Provider) start(parent context.Context, configuration *v1alpha4.Cluster) error {
+	ctx, cancel := context.WithTimeoutCause(parent, createTimeout, fmt.Errorf("not up after %v", createTimeout))
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
@@ -82,7 +82,7 @@ func (p *Provider) start(ctx context.Context, configuration *v1alpha4.Cluster) e
 	case <-ctx.Done():
 	}
 	cause := context.Cause(ctx)
-	if !errors.Is(cause, context.Canceled) { // it was too slow: say why before it is gone
+	if parent.Err() == nil { // it was too slow: keep what says why before it is gone
 		p.collectFailure(context.WithoutCancel(ctx))
 	}
 	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
@@ -113,8 +113,10 @@ func (p *Provider) furnish(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("asking the API server for its version: %w", err)
 	}
-	if err := p.loadStandIns(ctx); err != nil {
-		return "", err
+	if !p.upstreamImages {
+		if err := p.loadStandIns(ctx); err != nil {
+			return "", err
+		}
 	}
 	if err := waitUntil(ctx, func() (string, error) { return p.notFurnished(ctx, client) }); err != nil {
 		return "", err
@@ -169,16 +171,13 @@ func (p *Provider) abandon(ctx context.Context, failure error) error {
 	if p.collectFailure(ctx) {
 		failure = fmt.Errorf("%w (the nodes' logs are in %s)", failure, p.failureLogs())
 	}
-	err := os.Remove(p.GetKubeconfig())
-	if errors.Is(err, os.ErrNotExist) {
-		err = nil
-	}
-	return errors.Join(failure, p.removeContainers(ctx), err)
+	return errors.Join(failure, p.Destroy(ctx))
 }
 
-func (p *Provider) failureLogs() string { return filepath.Join(p.config.Dir, "logs") }
+// failureLogs is beside the cluster's folder, because that goes with the cluster.
+func (p *Provider) failureLogs() string { return p.config.Dir + ".logs" }
 
-// collectFailure writes the nodes' logs to the cluster's folder, as far as they can be had, and says whether there are any.
+// collectFailure writes the nodes' logs, as far as they can be had, and says whether there are any.
 func (p *Provider) collectFailure(ctx context.Context) bool {
 	if containers, err := p.containers(ctx); err == nil && len(containers) > 0 {
 		if err := p.ExportLogs(ctx, p.failureLogs()); err != nil {

@@ -25,12 +25,12 @@ const (
 // there nor in a registry that answers. It takes about two seconds at most for each.
 func Available(ctx context.Context, image string) error {
 	if _, err := exec.LookPath("docker"); err != nil {
-		return errors.New("no container engine: no docker on PATH (make engine installs one on Debian)")
+		return errors.New("no container engine: no docker on PATH (on Debian: go run ./hack/engine start)")
 	}
 	engine, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	if _, err := docker(engine, "version", "--format", "{{.Server.Version}}"); err != nil {
-		return fmt.Errorf("no container engine answers (make engine starts one on Debian): %w", err)
+		return fmt.Errorf("no container engine answers (on Debian: go run ./hack/engine start): %w", err)
 	}
 	if present, err := docker(engine, "image", "ls", "--quiet", image); err != nil {
 		return fmt.Errorf("asking for the node image %s: %w", image, err)

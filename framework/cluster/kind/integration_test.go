@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/e2e-framework/pkg/types"
 
+	"rollcall.dev/fixtures/standin"
 	"rollcall.dev/framework/cluster"
 )
 
@@ -201,6 +203,37 @@ func TestInterruptedCreateLeavesNothing(t *testing.T) {
 			destroyed(t, p)
 		})
 	}
+}
+
+// TestFailedCreateLeavesOnlyLogs uses a node image that ends at once.
+func TestFailedCreateLeavesOnlyLogs(t *testing.T) {
+	config := integrationConfig(t, "fail")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	archive := filepath.Join(t.TempDir(), "standin.tar")
+	config.NodeImage = "rollcall.dev/not-a-node:v1"
+	if err := standin.BuildArchive(ctx, archive, config.NodeImage); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := docker(ctx, "load", "--input", archive); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := docker(context.Background(), "image", "rm", config.NodeImage); err != nil {
+			t.Error(err)
+		}
+	})
+	p := New(config)
+	began := time.Now()
+	_, err := p.Create(ctx)
+	took(t, "failed creation", began)
+	if err == nil || !strings.Contains(err.Error(), p.failureLogs()) {
+		t.Errorf("got %v, want an error that says where the logs are", err)
+	}
+	if entries, err := os.ReadDir(p.failureLogs()); err != nil || len(entries) == 0 {
+		t.Errorf("no logs in %s (%v)", p.failureLogs(), err)
+	}
+	destroyed(t, p)
 }
 
 func createDaemonSet(ctx context.Context, t *testing.T, client kubernetes.Interface) *appsv1.DaemonSet {

@@ -42,6 +42,8 @@ type Provider struct {
 	config cluster.Config
 	state  cluster.State
 	kind   *kindcluster.Provider
+	// upstreamImages: the nodes pull what the fixtures name, instead of getting the stand-in under those names.
+	upstreamImages bool
 
 	once   sync.Once
 	rest   *rest.Config
@@ -110,6 +112,13 @@ func (p *Provider) WithOpts(opts ...types.ClusterOpts) types.E2EClusterProvider 
 		opt(p)
 	}
 	return p
+}
+
+// UpstreamImages is an option for WithOpts, before Create: the stand-in images are not loaded, so that the nodes pull the real ones.
+func UpstreamImages(p types.E2EClusterProvider) {
+	if kind, ok := p.(*Provider); ok {
+		kind.upstreamImages = true
+	}
 }
 
 // SetDefaults fills in what was not chosen.
