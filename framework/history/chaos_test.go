@@ -26,6 +26,8 @@ type chaos struct {
 
 	mu     sync.Mutex
 	random *rand.Rand
+	// left is how many requests are still drawn for. Then there is calm, so that even the slowest machine comes to an end.
+	left int
 	// did counts what was done.
 	did map[fault]int
 }
@@ -56,7 +58,7 @@ func newChaos(t testing.TB, target string, transport http.RoundTripper, seed uin
 		Transport:     transport,
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
-	c := &chaos{next: forward, gone: gone, random: rand.New(rand.NewPCG(seed, 1)), did: map[fault]int{}, done: make(chan struct{})}
+	c := &chaos{next: forward, gone: gone, random: rand.New(rand.NewPCG(seed, 1)), left: 30, did: map[fault]int{}, done: make(chan struct{})}
 	c.calm.Store(true)
 	c.server = httptest.NewServer(c)
 	t.Cleanup(func() {
@@ -102,6 +104,10 @@ func (c *chaos) decide(watch bool) (fault, int, time.Duration) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.left == 0 {
+		return none, 0, 0
+	}
+	c.left--
 	f := faults[c.random.IntN(len(faults))]
 	c.did[f]++
 	return f, c.random.IntN(6000), time.Duration(c.random.IntN(3000)) * time.Microsecond

@@ -77,12 +77,12 @@ func oneLoss(t *testing.T, api *apiServer, between *chaos, url string, seed uint
 	random := rand.New(rand.NewPCG(seed, 2))
 	script := newRollout(api, random)
 	script.setUp()
-	limit := 20 * time.Second
+	limit := time.Minute
 	if dies {
 		limit = 100 * time.Millisecond
 	}
 	impatient := hasty
-	impatient.silent, impatient.request = 40*time.Millisecond, 300*time.Millisecond
+	impatient.silent, impatient.request, impatient.list = 40*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
 	r := start(t, Options{Client: clientOf(t, url), BarrierTimeout: limit, patience: &impatient})
 	from := api.revisionNow()
 	between.begin()

@@ -16,8 +16,9 @@ import (
 // patience are the recorder's time limits. None of them decides whether a history is complete: they only say when an
 // attempt is given up and made again.
 type patience struct {
-	// request bounds a list, and a watch until the server answers it.
-	request time.Duration
+	// start bounds each request of Start, list a whole list after a gap, request a list of one object or a watch until the
+	// server answers it.
+	start, list, request time.Duration
 	// silent is how long a stream may say nothing before it is opened anew. The API server sends a bookmark about once a minute.
 	silent time.Duration
 	// short is the length of a stream that was opened for a barrier, whole seconds, see barrier.go.
@@ -31,6 +32,8 @@ type patience struct {
 }
 
 var usualPatience = patience{
+	start:   time.Minute,
+	list:    time.Minute,
 	request: 15 * time.Second,
 	silent:  90 * time.Second,
 	short:   3 * time.Second,
@@ -77,16 +80,18 @@ var errGone = errors.New("the events after the last resourceVersion are gone")
 
 // start lists the resource and opens the first stream. Its errors are the caller's: nothing is tried twice.
 func (s *stream) start(ctx context.Context) (*opened, error) {
-	if err := s.relist(ctx); err != nil {
+	if err := s.relist(ctx, s.patience.start); err != nil {
 		return nil, err
 	}
 	// The stream must outlive the caller's context, which may be that of a single Ginkgo node.
+	ctx, done := context.WithTimeout(ctx, s.patience.start)
+	defer done()
 	return s.open(context.WithoutCancel(ctx), ctx)
 }
 
 // relist records everything that exists now and makes the list's resourceVersion the point to watch from.
-func (s *stream) relist(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.patience.request)
+func (s *stream) relist(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	version, objects, err := s.list(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -107,16 +112,17 @@ type opened struct {
 	short bool
 }
 
+// close ends the stream and returns when its goroutine has.
 func (o *opened) close() {
-	o.Stop()
 	o.end()
+	o.Stop()
+	for range o.ResultChan() {
+	}
 }
 
-// open starts a stream that lives until ctx ends or it is closed; until limits only the wait for the server's answer.
+// open starts a stream that lives until ctx ends or it is closed; until bounds only the wait for the server's answer.
 func (s *stream) open(ctx, until context.Context) (*opened, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	until, done := context.WithTimeout(until, s.patience.request)
-	defer done()
 	stop := context.AfterFunc(until, cancel)
 
 	s.mu.Lock()
@@ -147,7 +153,9 @@ func (s *stream) run(ctx context.Context, current *opened) {
 	for ctx.Err() == nil {
 		delivered, err := 0, error(nil)
 		if current == nil {
-			current, err = s.open(ctx, ctx)
+			until, done := context.WithTimeout(ctx, s.patience.request)
+			current, err = s.open(ctx, until)
+			done()
 		}
 		if err == nil {
 			delivered, err = s.read(ctx, current)
@@ -185,7 +193,7 @@ func (s *stream) bridge(ctx context.Context, reason error) error {
 	s.log.gap(s.resource, Gap{After: after, Reason: reason.Error()})
 	pause := s.patience.first
 	for {
-		err := s.relist(ctx)
+		err := s.relist(ctx, s.patience.list)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
