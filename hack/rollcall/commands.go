@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,12 +80,17 @@ func runList(ctx context.Context, s settings) error {
 	if err := compileSuite(ctx); err != nil {
 		return err
 	}
-	cmd := exec.Command(suiteBinary, "-test.run=^TestSuites$", "-rollcall.list", "-ginkgo.dry-run", "-ginkgo.label-filter="+s.Labels, "-ginkgo.focus="+s.Focus)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if err := runChild(ctx, cmd, 10*time.Second); err != nil {
+	if err := listSpecs(ctx, s, os.Stdout); err != nil {
 		return specsFailed{err}
 	}
 	return nil
+}
+
+// listSpecs needs no cluster. It is an error if there is nothing to list.
+func listSpecs(ctx context.Context, s settings, output io.Writer) error {
+	cmd := exec.Command(suiteBinary, "-test.run=^TestSuites$", "-rollcall.list", "-ginkgo.dry-run", "-ginkgo.label-filter="+s.Labels, "-ginkgo.focus="+s.Focus)
+	cmd.Stdout, cmd.Stderr = output, output
+	return runChild(ctx, cmd, 10*time.Second)
 }
 
 // runBuild builds what both kinds of cluster need.

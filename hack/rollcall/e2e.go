@@ -31,9 +31,19 @@ func runE2E(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	// The suite is compiled while the cluster starts: neither waits for the other.
+	// The suite is compiled while the cluster starts: neither waits for the other, unless there is a selection that may be wrong.
 	compiled := make(chan error, 1)
 	go func() { compiled <- compileSuite(ctx) }()
+	if s.Labels != "" || s.Focus != "" {
+		err := <-compiled
+		if err == nil {
+			err = checkSelection(ctx, s)
+		}
+		if err != nil {
+			return err
+		}
+		compiled <- nil
+	}
 
 	p, release, err := acquire(ctx, s)
 	if err != nil {
@@ -164,6 +174,21 @@ func compileSuite(ctx context.Context) error {
 			}
 			return fmt.Errorf("compiling the suite: %w\n%s", err, output.String())
 		}
+	}
+	return nil
+}
+
+// checkSelection returns an error where LABELS and FOCUS select nothing, or cannot be read.
+func checkSelection(ctx context.Context, s settings) error {
+	var output strings.Builder
+	if err := listSpecs(ctx, s, &output); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if strings.Contains(output.String(), "0 specs") {
+			return fmt.Errorf("LABELS=%q FOCUS=%q selects no spec; make list shows those that there are", s.Labels, s.Focus)
+		}
+		return fmt.Errorf("LABELS=%q FOCUS=%q cannot be read: %s", s.Labels, s.Focus, strings.TrimSpace(output.String()))
 	}
 	return nil
 }

@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# The contract with people who script against the Makefile: bad input is met with one clear line, within seconds and before anything exists;
+# an interrupt leaves nothing; an existing cluster is left as it was found; CONTROLLER is what is judged. Needs the simulated
+# provider's binaries; builds them if need be.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+unset PROVIDER KUBECONFIG KUBERNETES_VERSION NODES CONTROLLER DEVIATIONS LABELS FOCUS PROCS SEED REPEAT TIMEOUT_FACTOR ARTIFACTS REUSE IMAGES
+work=$(mktemp -d)
+failed=0
+fail() { printf 'contract: FAILED: %s\n' "$*"; failed=1; }
+ok() { printf 'contract: ok: %s\n' "$*"; }
+finish() {
+  make --no-print-directory cluster-down >"$work/down" 2>&1 || cat "$work/down"
+  rm -rf "$work"
+}
+trap finish EXIT
+
+make --no-print-directory rollcall || exit 1
+rollcall=.cache/bin/rollcall
+
+# --- bad input -------------------------------------------------------------------------------------------------------------
+
+# refused NAME PATTERN SECONDS [VARIABLE=VALUE …]: make e2e with the variables says PATTERN and exits with a code that is not 0.
+refused() {
+  local name=$1 pattern=$2 seconds=$3
+  shift 3
+  local before after start=$SECONDS
+  before=$(ls .cache/clusters 2>/dev/null)
+  if timeout 60 env "$@" ARTIFACTS="${artifacts:-$work/refused}" "$rollcall" e2e >"$work/out" 2>&1; then
+    fail "$name: exit code 0"
+  elif ! grep -qE "$pattern" "$work/out"; then
+    fail "$name: does not say /$pattern/ but:"; head -n 5 "$work/out"
+  elif [ $((SECONDS - start)) -gt "$seconds" ]; then
+    fail "$name: took $((SECONDS - start)) s"
+  else
+    after=$(ls .cache/clusters 2>/dev/null)
+    [ "$before" = "$after" ] || fail "$name: left $after"
+    ok "$name: $(grep -E "$pattern" "$work/out" | head -n 1)"
+  fi
+}
+
+printf 'apiVersion: v1\nkind: Config\ncurrent-context: nowhere\ncontexts:\n- {name: here, context: {cluster: c, user: u}}\nclusters:\n- {name: c, cluster: {server: "https://127.0.0.1:1"}}\nusers:\n- {name: u, user: {}}\n' >"$work/wrong-context"
+sed 's/nowhere/here/' "$work/wrong-context" >"$work/unreachable"
+echo 'not: [a kubeconfig' >"$work/garbage"
+refused 'unknown PROVIDER' 'PROVIDER=minikube: must be one of auto, simulated, kind, existing' 5 PROVIDER=minikube
+refused 'unknown version' 'KUBERNETES_VERSION=1.2.3 cannot be built; these can: v1.36.3' 5 KUBERNETES_VERSION=1.2.3
+refused 'no number of nodes' 'NODES=many: must be a whole number' 5 NODES=many
+refused 'unknown DEVIATIONS' 'DEVIATIONS=all: must be one of' 5 DEVIATIONS=all
+refused 'no time factor' 'TIMEOUT_FACTOR=0: must be a number greater than 0' 5 TIMEOUT_FACTOR=0
+refused 'no kubeconfig' 'PROVIDER=existing needs KUBECONFIG' 5 PROVIDER=existing KUBECONFIG=
+refused 'a kubeconfig that is not there' 'no such file' 5 PROVIDER=existing KUBECONFIG="$work/none"
+refused 'a kubeconfig that is none' 'is not a kubeconfig' 5 PROVIDER=existing KUBECONFIG="$work/garbage"
+refused 'wrong context' 'current context is "nowhere", and it has the contexts here' 5 PROVIDER=existing KUBECONFIG="$work/wrong-context"
+refused 'unreachable server' 'the API server at https://127.0.0.1:1 cannot be reached' 8 PROVIDER=existing KUBECONFIG="$work/unreachable"
+refused 'no such controller' 'there is no program /does/not/exist' 5 PROVIDER=simulated CONTROLLER=/does/not/exist
+refused 'nothing to reuse' 'there is no cluster to reuse' 5 REUSE=1
+refused 'no container engine' 'container engine' 10 PROVIDER=kind DOCKER_HOST=tcp://127.0.0.1:1
+touch "$work/file"
+artifacts="$work/file/below" refused 'artifacts that cannot be written' 'cannot be written to' 5 PROVIDER=simulated
+refused 'a selection that names nothing' 'selects no spec' 30 PROVIDER=simulated FOCUS='no spec has this name'
+refused 'a selection that cannot be read' 'cannot be read' 30 PROVIDER=simulated LABELS='core &&'
+
+# --- an existing cluster is left as it was found ------------------------------------------------------------------------------
+
+if timeout 120 env PROVIDER=simulated NODES=4 "$rollcall" up >"$work/up" 2>&1; then
+  kubeconfig=$(sed -n 's/^export KUBECONFIG=//p' "$work/up")
+  kubectl=$(sed -n 's/^export PATH=\(.*\):\$PATH/\1/p' "$work/up")/kubectl
+  # Every object, with labels and annotations of nodes; not what changes by itself (heartbeats, events of the control plane).
+  everything() {
+    local kinds
+    kinds=$("$kubectl" --kubeconfig "$kubeconfig" api-resources --verbs=list -o name | grep -v -e '^leases' -e 'events' -e '^componentstatuses' | paste -sd,)
+    "$kubectl" --kubeconfig "$kubeconfig" get "$kinds" -A -o custom-columns=KIND:.kind,NS:.metadata.namespace,NAME:.metadata.name,UID:.metadata.uid --no-headers 2>/dev/null | sort
+    "$kubectl" --kubeconfig "$kubeconfig" get nodes -o custom-columns=N:.metadata.name,L:.metadata.labels,A:.metadata.annotations,T:.spec.taints --no-headers
+    "$kubectl" --kubeconfig "$kubeconfig" get events -A --no-headers | grep fluentd
+  }
+  everything >"$work/before"
+  if timeout 600 env PROVIDER=existing KUBECONFIG="$kubeconfig" LABELS=S18||S3||S33 ARTIFACTS="$work/existing" "$rollcall" e2e >"$work/out" 2>&1; then
+    everything >"$work/after"
+    if diff "$work/before" "$work/after" >"$work/diff"; then
+      ok "an existing cluster of $(wc -l <"$work/before") objects is left as it was found"
+    else
+      fail 'an existing cluster is not left as it was found:'; cat "$work/diff"
+    fi
+  else
+    fail 'PROVIDER=existing does not pass:'; tail -n 40 "$work/out"
+  fi
+
+  "$kubectl" --kubeconfig "$kubeconfig" create serviceaccount nobody >/dev/null
+  token=$("$kubectl" --kubeconfig "$kubeconfig" create token nobody)
+  cp "$kubeconfig" "$work/nobody"
+  "$kubectl" --kubeconfig "$work/nobody" config set-credentials nobody --token="$token" >/dev/null
+  "$kubectl" --kubeconfig "$work/nobody" config set-context --current --user=nobody >/dev/null
+  refused 'missing permissions' 'this user may not: .*create namespaces' 8 PROVIDER=existing KUBECONFIG="$work/nobody"
+  "$kubectl" --kubeconfig "$kubeconfig" create daemonset fluentd-elasticsearch -n kube-system >/dev/null 2>&1 ||
+    sed 's/^  labels:/  annotations: {mine: "true"}\n  labels:/' fixtures/fluentd-daemonset.yaml | "$kubectl" --kubeconfig "$kubeconfig" apply -f - >/dev/null
+  refused "somebody else's DaemonSet" 'there is a DaemonSet kube-system/fluentd-elasticsearch that is not ours' 8 PROVIDER=existing KUBECONFIG="$kubeconfig"
+  "$kubectl" --kubeconfig "$kubeconfig" -n kube-system get daemonset fluentd-elasticsearch >/dev/null || fail "somebody else's DaemonSet is gone"
+  "$kubectl" --kubeconfig "$kubeconfig" -n kube-system delete daemonset fluentd-elasticsearch >/dev/null
+  "$kubectl" --kubeconfig "$kubeconfig" cordon node-2 node-3 node-4 >/dev/null 2>&1
+  refused 'one schedulable node' '1 of 4 nodes can be used.*node-2 is cordoned' 8 PROVIDER=existing KUBECONFIG="$kubeconfig"
+  make --no-print-directory cluster-down >/dev/null 2>&1 || fail 'cluster-down fails'
+else
+  fail 'cluster-up fails:'; cat "$work/up"
+fi
+
+# --- CONTROLLER is what is judged -----------------------------------------------------------------------------------------
+
+start=$SECONDS
+if timeout 120 env PROVIDER=simulated CONTROLLER=false ARTIFACTS="$work/controller" "$rollcall" e2e >"$work/out" 2>&1; then
+  fail 'CONTROLLER=false passes'
+elif grep -q 'CONTROLLER "false" ended by itself' "$work/out"; then
+  ok "CONTROLLER=false: $(grep 'ended by itself' "$work/out" | head -n 1) ($((SECONDS - start)) s)"
+else
+  fail 'CONTROLLER=false does not say why:'; tail -n 5 "$work/out"
+fi
+controller=$("$rollcall" controller 2>"$work/err") || { fail 'the controller cannot be built:'; cat "$work/err"; }
+if timeout 600 env PROVIDER=simulated CONTROLLER="$controller --kubeconfig={kubeconfig}" LABELS='S18||S3||S29' ARTIFACTS="$work/controller" "$rollcall" e2e >"$work/out" 2>&1; then
+  ok "the DaemonSet controller alone passes"
+else
+  fail 'the DaemonSet controller alone does not pass:'; tail -n 40 "$work/out"
+fi
+
+# --- interrupts leave nothing --------------------------------------------------------------------------------------------
+
+# leftovers prints processes and folders of clusters that no running make owns.
+leftovers() { ls .cache/clusters 2>/dev/null; pgrep -fa "$PWD/.cache/clusters" || true; ls -d /tmp/rollcall-* 2>/dev/null | grep -v "$work" || true; }
+before=$(leftovers)
+for moment in 0.3 2 5 9 14; do
+  env PROVIDER=simulated ARTIFACTS="$work/interrupt" setsid "$rollcall" e2e >"$work/out" 2>&1 &
+  pid=$!
+  timeout "$moment" tail -f --pid="$pid" /dev/null
+  kill -INT "$pid" 2>/dev/null
+  wait "$pid"
+  code=$?
+  after=$(leftovers)
+  if [ "$code" = 0 ]; then
+    fail "an interrupt after $moment s: exit code 0"
+  elif [ "$before" != "$after" ]; then
+    fail "an interrupt after $moment s leaves: $after"; tail -n 3 "$work/out"
+  else
+    ok "an interrupt after $moment s: exit code $code, nothing left"
+  fi
+done
+
+[ "$failed" = 0 ] && echo 'contract: all is well'
+exit "$failed"
