@@ -1,0 +1,115 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
+
+	"rollcall.dev/framework/cluster"
+	"rollcall.dev/framework/history"
+)
+
+// What these acts leave on a node carries the run's id, is taken away again when the spec ends, and is found by cluster.EndRun if
+// the spec is killed. The node has to be leased alone.
+
+// taintKey is the key of a taint that a spec names.
+func taintKey(name string) string { return cluster.TaintPrefix + name }
+
+// Taint gives the node a taint that no fixture tolerates; name tells several of one spec apart.
+func (r *R) Taint(ctx context.Context, node, name string, effect corev1.TaintEffect) {
+	ginkgo.GinkgoHelper()
+	taint := corev1.Taint{Key: taintKey(name), Value: r.Run, Effect: effect}
+	r.mendLater(node, func(n *corev1.Node) { removeTaint(n, taint.Key) })
+	var disturbs []history.Disturbance
+	if effect != corev1.TaintEffectPreferNoSchedule { // which changes no node's eligibility
+		disturbs = append(disturbs, history.NodesChanged)
+	}
+	r.changeNode(ctx, history.Act{Verb: "taint", Disturbs: disturbs, Note: taint.Key + ":" + string(effect)}, node, func(n *corev1.Node) {
+		removeTaint(n, taint.Key)
+		n.Spec.Taints = append(n.Spec.Taints, taint)
+	})
+}
+
+// Untaint takes a taint of Taint away.
+func (r *R) Untaint(ctx context.Context, node, name string) {
+	ginkgo.GinkgoHelper()
+	act := history.Act{Verb: "untaint", Disturbs: []history.Disturbance{history.NodesChanged}, Note: taintKey(name)}
+	r.changeNode(ctx, act, node, func(n *corev1.Node) { removeTaint(n, taintKey(name)) })
+}
+
+func removeTaint(n *corev1.Node, key string) {
+	n.Spec.Taints = slices.DeleteFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == key })
+}
+
+// Cordon makes the node unschedulable, as kubectl cordon does. A DaemonSet's nodes stay the same, so nothing is excused by it.
+func (r *R) Cordon(ctx context.Context, node string) {
+	ginkgo.GinkgoHelper()
+	r.mendLater(node, func(n *corev1.Node) {
+		delete(n.Annotations, cluster.CordonAnnotation)
+		n.Spec.Unschedulable = false
+	})
+	r.changeNode(ctx, history.Act{Verb: "cordon"}, node, func(n *corev1.Node) {
+		metav1.SetMetaDataAnnotation(&n.ObjectMeta, cluster.CordonAnnotation, r.Run)
+		n.Spec.Unschedulable = true
+	})
+}
+
+// NodeLabel is the label, key and value, that LabelNode sets: for node selectors. name tells several of one spec apart.
+func (r *R) NodeLabel(name string) (key, value string) {
+	return leaseLabel(r.holder()) + "-" + name, r.Run
+}
+
+// LabelNode gives the node the label of NodeLabel.
+func (r *R) LabelNode(ctx context.Context, node, name string) {
+	ginkgo.GinkgoHelper()
+	key, value := r.NodeLabel(name)
+	r.mendLater(node, func(n *corev1.Node) { delete(n.Labels, key) })
+	act := history.Act{Verb: "label", Disturbs: []history.Disturbance{history.NodesChanged}, Note: key}
+	r.changeNode(ctx, act, node, func(n *corev1.Node) { metav1.SetMetaDataLabel(&n.ObjectMeta, key, value) })
+}
+
+// UnlabelNode takes the label of NodeLabel away.
+func (r *R) UnlabelNode(ctx context.Context, node, name string) {
+	ginkgo.GinkgoHelper()
+	key, _ := r.NodeLabel(name)
+	act := history.Act{Verb: "unlabel", Disturbs: []history.Disturbance{history.NodesChanged}, Note: key}
+	r.changeNode(ctx, act, node, func(n *corev1.Node) { delete(n.Labels, key) })
+}
+
+// changeNode writes a node's metadata and spec as an act.
+func (r *R) changeNode(ctx context.Context, act history.Act, node string, change func(*corev1.Node)) {
+	ginkgo.GinkgoHelper()
+	act.Object = history.Reference{Resource: history.Nodes, Name: node}
+	r.Act(ctx, act, func(ctx context.Context) error { return r.writeNode(ctx, node, change) })
+}
+
+func (e *Environment) writeNode(ctx context.Context, name string, change func(*corev1.Node)) error {
+	// Its kubelet and the node controllers write to it as well.
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		node, err := e.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		change(node)
+		_, err = e.Client.CoreV1().Nodes().Update(ctx, node, metav1.UpdateOptions{})
+		return err
+	})
+}
+
+// mendLater registers what takes an act on a node back, before the act: the spec may be interrupted in it.
+func (r *R) mendLater(node string, change func(*corev1.Node)) {
+	e := r.Environment
+	ginkgo.DeferCleanup(func(ctx context.Context) error {
+		if err := e.writeNode(ctx, node, change); err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("taking the spec's marks from node %s: %w", node, err)
+		}
+		return nil
+	}, ginkgo.NodeTimeout(r.patience(time.Minute)))
+}
