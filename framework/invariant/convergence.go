@@ -193,10 +193,11 @@ func (r *replay) disturbedEver() bool {
 	return false
 }
 
-// rapid says whether the last template came before the rollout of the one before can have been over.
+// rapid says whether a template was replaced before the controller had even observed it.
 func (ds *daemonSet) rapid() bool {
 	for i := 1; i < len(ds.versions); i++ {
-		if ds.versions[i].key != ds.versions[i-1].key && ds.versions[i-1].observed < 0 {
+		a, b := ds.versions[i-1], ds.versions[i]
+		if a.key != b.key && (a.observed < 0 || a.observed == b.observed) {
 			return true
 		}
 	}

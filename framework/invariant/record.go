@@ -193,5 +193,5 @@ func (r *replay) before(i int) int {
 // after returns the last position that may show something older than what position i shows.
 func (r *replay) after(i int) int {
 	t := r.entries[i].At.Add(skew)
-	return i + sort.Search(len(r.entries)-i, func(k int) bool { return r.entries[i+k].At.After(t) })
+	return i + sort.Search(len(r.entries)-i, func(k int) bool { return r.entries[i+k].At.After(t) }) - 1
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"rollcall.dev/framework/history"
@@ -32,32 +31,39 @@ var noWedge = Invariant{
 		for _, ds := range r.sets {
 			idles[r.rolls[ds.uid]] = &idle{}
 		}
-		acted := func(ro *roll) { idles[ro].since, idles[ro].told = time.Time{}, false }
 		limit := patience
 		if r.disturbedEver() {
 			limit = expectations
 		}
-		look := func(ro *roll, i *idle) {
-			if r.at.Before(i.looked.Add(lookEvery)) && r.seq != len(r.entries)-1 {
-				return
-			}
-			i.looked = r.at
-			work := r.work(ro)
-			if work == "" || work != i.work || i.since.IsZero() {
-				i.work, i.since, i.seq = work, r.at, r.seq
-				return
-			}
-			if i.told || r.at.Sub(i.since) <= limit || r.restarting(r.seq) {
+		accuse := func(ro *roll, i *idle) {
+			if i.told || i.work == "" || i.since.IsZero() || r.at.Sub(i.since) <= limit || r.restarting(r.seq) {
 				return
 			}
 			i.told = true
 			r.report("M-20", ro.daemonSet, refs(ro.ref()), []int{i.seq},
-				"DaemonSet %s did nothing from %s to %s, though %s", ro.name, clock(i.since), clock(r.at), work)
+				"DaemonSet %s did nothing from %s to %s, though %s", ro.name, clock(i.since), clock(r.at), i.work)
+		}
+		acted := func(ro *roll) {
+			i := idles[ro]
+			accuse(ro, i) // it moved at last
+			i.since, i.told, i.work = time.Time{}, false, ""
+		}
+		look := func(ro *roll, i *idle) {
+			// Before a pause the state is looked at in any case: it is what holds while nothing happens.
+			last := r.seq == len(r.entries)-1
+			if r.at.Before(i.looked.Add(lookEvery)) && !last && r.entries[r.seq+1].At.Before(r.at.Add(lookEvery)) {
+				return
+			}
+			i.looked = r.at
+			if work := r.work(ro); work != i.work || i.since.IsZero() {
+				i.work, i.since, i.seq = work, r.at, r.seq
+				return
+			}
+			accuse(ro, i)
 		}
 		return hooks{
-			added:     func(ro *roll, p *pod) { acted(ro) },
-			deleting:  func(ro *roll, p *pod, _ *corev1.Pod) { acted(ro) },
-			daemonSet: func(ro *roll, _, _ *appsv1.DaemonSet) {},
+			added:    func(ro *roll, _ *pod) { acted(ro) },
+			deleting: func(ro *roll, _ *pod, _ *corev1.Pod) { acted(ro) },
 			passed: func() {
 				for ro, i := range idles {
 					if ro.object != nil {

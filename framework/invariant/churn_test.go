@@ -1,0 +1,225 @@
+package invariant
+
+import (
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/framework/history"
+)
+
+// midway is a rollout of three nodes of which the first two are done.
+func midway(options ...option) (*film, *appsv1.DaemonSet, []*corev1.Pod) {
+	f := shoot(3)
+	ds := f.create("fluentd", options...)
+	pods := f.fill(ds, 3)
+	f.update(ds, image("v2"))
+	f.revise(ds)
+	f.observe(ds)
+	pods[0] = f.replace(ds, pods[0])
+	pods[1] = f.replace(ds, pods[1])
+	f.observe(ds)
+	f.wait(3)
+	return f, ds, pods
+}
+
+func TestChurn(t *testing.T) {
+	play(t, []scene{
+		{"the rollout ends", nil, func() *film {
+			f, ds, pods := midway()
+			f.replace(ds, pods[2])
+			f.observe(ds)
+			return f
+		}},
+		{"a rollback takes the new pods back, not the old one", nil, func() *film {
+			f, ds, pods := midway()
+			f.update(ds, image("v1"))
+			f.revise(ds)
+			f.observe(ds)
+			f.replace(ds, pods[0])
+			f.replace(ds, pods[1])
+			f.observe(ds)
+			return f
+		}},
+		{"the suite deletes a new pod", nil, func() *film {
+			f, ds, pods := midway()
+			f.act("delete", podRef(pods[0]), []history.Disturbance{history.PodsDeleted}, func() { f.remove(pods[0]) })
+			f.ready(f.add(ds, "node-1"))
+			return f
+		}},
+		{"a new pod fails and is replaced", nil, func() *film {
+			f, ds, pods := midway()
+			f.fail(pods[0])
+			f.del(pods[0])
+			f.ready(f.add(ds, "node-1"))
+			return f
+		}},
+		{"a node is tainted in the middle", nil, func() *film {
+			f, _, pods := midway()
+			n := f.node["node-1"].DeepCopy()
+			n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoExecute}}
+			f.emitNode(history.Modified, n)
+			f.remove(pods[0])
+			return f
+		}},
+		{"the taint arrives after the deletion that it causes", nil, func() *film {
+			f, _, pods := midway()
+			n := f.node["node-1"].DeepCopy()
+			n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoExecute}}
+			f.remove(pods[0])
+			f.wait(0.3)
+			f.emitNode(history.Modified, n)
+			return f
+		}},
+		{"an update that is under way makes new pods old", nil, func() *film {
+			f, ds, pods := midway()
+			f.act("update", refOf(ds), nil, func() {
+				f.del(pods[0]) // its event overtakes the DaemonSet's
+				ds.Spec.Template.Spec.Containers[0].Image = "fluentd:v3"
+				ds.Generation++
+				f.emitSet(history.Modified, ds)
+			})
+			return f
+		}},
+		{"a new pod is deleted in the rollout", []string{"M-10"}, func() *film {
+			f, _, pods := midway()
+			f.del(pods[0])
+			return f
+		}},
+		{"a broken new pod is deleted in the rollout", []string{"M-10"}, func() *film {
+			f, _, pods := midway()
+			f.unready(pods[1])
+			f.wait(30)
+			f.del(pods[1])
+			return f
+		}},
+		{"a pod is deleted at rest", []string{"M-11"}, func() *film {
+			f := shoot(2)
+			pods := f.fill(f.create("fluentd"), 2)
+			f.wait(10)
+			f.del(pods[0])
+			return f
+		}},
+		{"minReadySeconds changes and pods restart", []string{"M-11"}, func() *film {
+			f := shoot(2)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 2)
+			f.update(ds, minReady(5))
+			f.observe(ds)
+			f.wait(10)
+			f.remove(pods[0])
+			f.ready(f.add(ds, "node-1"))
+			return f
+		}},
+		{"OnDelete keeps old pods", nil, func() *film {
+			f := shoot(2)
+			ds := f.create("fluentd", onDelete)
+			f.fill(ds, 2)
+			f.update(ds, image("v2"))
+			f.revise(ds)
+			f.observe(ds)
+			f.wait(100)
+			f.observe(ds)
+			return f
+		}},
+		{"OnDelete, and an old pod is deleted", []string{"M-11"}, func() *film {
+			f := shoot(2)
+			ds := f.create("fluentd", onDelete)
+			pods := f.fill(ds, 2)
+			f.update(ds, image("v2"))
+			f.revise(ds)
+			f.observe(ds)
+			f.wait(3)
+			f.del(pods[0])
+			return f
+		}},
+		{"a surge pod is made, pruned and made again", []string{"M-11"}, func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd", maxSurge("1"))
+			f.fill(ds, 1)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			f.wait(3)
+			for range 2 {
+				f.remove(f.add(ds, "node-1"))
+			}
+			return f
+		}},
+		{"failed pods are replaced in a hot loop", []string{"M-11"}, func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			for range 12 {
+				p := f.add(ds, "node-1")
+				f.bind(p)
+				f.fail(p)
+				f.del(p)
+				f.wait(1)
+			}
+			return f
+		}},
+		{"failed pods are replaced ever more slowly", nil, func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			for i := range 12 {
+				p := f.add(ds, "node-1")
+				f.bind(p)
+				f.fail(p)
+				f.del(p)
+				f.wait(float64(int(1) << i))
+			}
+			return f
+		}},
+	})
+}
+
+func TestRollback(t *testing.T) {
+	back := func(play func(*film, *appsv1.DaemonSet, []*corev1.Pod)) func() *film {
+		return func() *film {
+			f, ds, pods := midway()
+			f.update(ds, image("v1"))
+			f.revise(ds)
+			f.observe(ds)
+			f.wait(3)
+			play(f, ds, pods)
+			return f
+		}
+	}
+	restart := func(f *film, _ *appsv1.DaemonSet, pods []*corev1.Pod) {
+		pods[2].Status.ContainerStatuses[0].RestartCount++
+		f.emitPod(history.Modified, pods[2])
+	}
+	play(t, []scene{
+		{"the target's pod stays", nil, back(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) { f.replace(ds, pods[0]) })},
+		{"the revision's number rises", nil, back(func(*film, *appsv1.DaemonSet, []*corev1.Pod) {})},
+		{"a crash that the spec expects", nil, func() *film { return back(restart)().held(history.ReadinessFlaps) }},
+		{"the target's pod is deleted", []string{"M-17"}, back(func(f *film, _ *appsv1.DaemonSet, pods []*corev1.Pod) { f.del(pods[2]) })},
+		{"the target's containers are restarted", []string{"M-17"}, back(restart)},
+	})
+}
+
+func TestRestart(t *testing.T) {
+	restarted := func(play func(*film, *appsv1.DaemonSet, []*corev1.Pod)) func() *film {
+		return func() *film {
+			f, ds, pods := midway()
+			f.act("restart", history.Reference{Name: "controller"}, []history.Disturbance{history.ControllerRestarted}, func() { f.wait(10) })
+			f.wait(5)
+			play(f, ds, pods)
+			return f
+		}
+	}
+	play(t, []scene{
+		{"it resumes", nil, restarted(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) { f.replace(ds, pods[2]); f.observe(ds) })},
+		{"a duplicate is pruned", nil, restarted(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) { f.remove(f.add(ds, "node-1")) })},
+		{"the status falls back for a moment", nil, restarted(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) {
+			ds.Status.ObservedGeneration--
+			f.emitSet(history.Modified, ds)
+			f.observe(ds)
+		})},
+		{"up-to-date pods are restarted", []string{"M-22"}, restarted(func(f *film, _ *appsv1.DaemonSet, pods []*corev1.Pod) { f.del(pods[0]) })},
+		{"two up-to-date pods are restarted", []string{"M-22"}, restarted(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			f.replace(ds, pods[0])
+			f.replace(ds, pods[1])
+		})},
+	})
+}

@@ -1,0 +1,171 @@
+package invariant
+
+import (
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/framework/history"
+)
+
+// claim writes a status that calls the current generation complete on n nodes.
+func (f *film) claim(ds *appsv1.DaemonSet, n int32) {
+	ds.Status = appsv1.DaemonSetStatus{ObservedGeneration: ds.Generation, DesiredNumberScheduled: n, CurrentNumberScheduled: n,
+		UpdatedNumberScheduled: n, NumberReady: n, NumberAvailable: n}
+	f.emitSet(history.Modified, ds)
+}
+
+func (f *film) completed(ds *appsv1.DaemonSet) { f.act(Completed, refOf(ds), nil, nil) }
+
+func TestConvergence(t *testing.T) {
+	at := func(play func(*film, *appsv1.DaemonSet, []*corev1.Pod)) func() *film {
+		return func() *film {
+			f, ds, pods := midway()
+			play(f, ds, pods)
+			return f
+		}
+	}
+	play(t, []scene{
+		{"complete", nil, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			f.replace(ds, pods[2])
+			f.observe(ds)
+			f.completed(ds)
+		})},
+		{"not complete, and it does not say so", nil, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) { f.wait(20) })},
+		{"a pod that the suite has just deleted", nil, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			p := f.replace(ds, pods[2])
+			f.observe(ds)
+			f.act("delete", podRef(p), []history.Disturbance{history.PodsDeleted}, func() { f.remove(p) })
+		})},
+		{"a dead pod is left over", nil, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			f.del(pods[2])
+			f.die(pods[2])
+			f.ready(f.add(ds, "node-3"))
+			f.observe(ds)
+			f.wait(10)
+			f.completed(ds)
+		})},
+		{"called complete with a node left out", []string{"M-19", "M-20"}, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			f.remove(pods[2])
+			f.claim(ds, 3)
+			f.wait(100)
+			f.completed(ds)
+		})},
+		{"called complete with a pod that is not Ready", []string{"M-19"}, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			f.remove(pods[2])
+			f.bind(f.add(ds, "node-3"))
+			f.claim(ds, 3)
+			f.wait(20)
+			f.completed(ds)
+		})},
+		{"desired falls short", []string{"M-19"}, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			f.replace(ds, pods[2])
+			f.claim(ds, 2)
+			f.wait(20)
+		})},
+	})
+}
+
+func TestRapidUpdates(t *testing.T) {
+	burst := func(last bool) func() *film {
+		return func() *film {
+			f := shoot(2)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 2)
+			f.wait(3)
+			f.update(ds, image("v2"))
+			f.revise(ds)
+			f.update(ds, image("v3"))
+			f.revise(ds)
+			f.update(ds, image("v4"))
+			made := ds.DeepCopy()
+			if !last {
+				made.Spec.Template.Spec.Containers[0].Image = "fluentd:v3"
+			}
+			for _, p := range pods {
+				f.replace(made, p)
+			}
+			f.revise(ds)
+			f.observe(ds)
+			return f
+		}
+	}
+	play(t, []scene{
+		{"the last one wins", nil, burst(true)},
+		{"an intermediate one is on its way out", nil, burst(false)},
+		{"of three revisions at once, on the way", nil, func() *film {
+			f := shoot(3)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 3)
+			f.update(ds, image("v2"))
+			f.revise(ds)
+			f.observe(ds)
+			f.replace(ds, pods[0])
+			f.update(ds, image("v3"))
+			f.revise(ds)
+			f.observe(ds)
+			f.replace(ds, pods[1])
+			return f
+		}},
+		{"an intermediate one stays", []string{"M-15", "M-21"}, func() *film {
+			f := burst(false)()
+			f.wait(5)
+			f.claim(f.sets[0], 2)
+			f.wait(20)
+			return f
+		}},
+		{"one node keeps an intermediate one", []string{"M-15", "M-21"}, func() *film {
+			f := burst(false)()
+			f.replace(f.sets[0], f.pods[0])
+			f.wait(5)
+			f.claim(f.sets[0], 2)
+			f.wait(20)
+			f.completed(f.sets[0])
+			return f
+		}},
+	})
+}
+
+func TestWedge(t *testing.T) {
+	idle := func(seconds int, play func(*film, *appsv1.DaemonSet, []*corev1.Pod)) func() *film {
+		return func() *film {
+			f, ds, pods := midway()
+			if play != nil {
+				play(f, ds, pods)
+			}
+			for range seconds / 10 {
+				f.wait(10)
+				f.emitNode(history.Modified, f.node["node-1"])
+			}
+			return f
+		}
+	}
+	play(t, []scene{
+		{"a pause", nil, idle(50, nil)},
+		{"stuck on a broken pod, as it should be", nil, idle(300, func(f *film, _ *appsv1.DaemonSet, pods []*corev1.Pod) { f.unready(pods[0]) })},
+		{"creation is refused", nil, func() *film { return idle(300, nil)().held(history.CreationRefused) }},
+		{"OnDelete", nil, func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd", onDelete)
+			f.fill(ds, 1)
+			f.update(ds, image("v2"))
+			f.revise(ds)
+			f.observe(ds)
+			f.wait(200)
+			f.observe(ds)
+			return f
+		}},
+		{"an old pod and room in the budget", []string{"M-20"}, idle(100, nil)},
+		{"a node without a pod", []string{"M-20"}, idle(100, func(f *film, _ *appsv1.DaemonSet, pods []*corev1.Pod) { f.remove(pods[2]) })},
+		{"with surge, an old pod beside an available new one", []string{"M-20"}, func() *film {
+			f, _, add := surging(2, maxSurge("1"))
+			f.ready(add("node-1"))
+			for range 10 {
+				f.wait(10)
+				f.emitNode(history.Modified, f.node["node-1"])
+			}
+			return f
+		}},
+	})
+}

@@ -1,0 +1,182 @@
+package invariant
+
+import (
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"rollcall.dev/framework/history"
+)
+
+func TestStatusOnly(t *testing.T) {
+	at := func(play func(*film, *appsv1.DaemonSet)) func() *film {
+		return func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			f.fill(ds, 1)
+			f.wait(10)
+			play(f, ds)
+			return f
+		}
+	}
+	// bare is a pod without an owner that the DaemonSet selects.
+	bare := func(f *film, ds *appsv1.DaemonSet) *corev1.Pod {
+		p := f.pod(ds, "node-1")
+		p.OwnerReferences, p.Spec.NodeName = nil, "node-1"
+		f.pods = append(f.pods, p)
+		f.act("create", podRef(p), []history.Disturbance{history.PodsForeign}, func() { f.emitPod(history.Added, p) })
+		return p
+	}
+	play(t, []scene{
+		{"the suite updates", nil, at(func(f *film, ds *appsv1.DaemonSet) { f.update(ds, image("v2")) })},
+		{"the suite's event is late", nil, at(func(f *film, ds *appsv1.DaemonSet) {
+			f.act("annotate", refOf(ds), nil, nil)
+			f.wait(1)
+			ds.Annotations = map[string]string{"a": "b"}
+			f.emitSet(history.Modified, ds)
+		})},
+		{"a foreground deletion raises the generation", nil, at(func(f *film, ds *appsv1.DaemonSet) {
+			now := metav1.NewTime(f.now)
+			ds.DeletionTimestamp, ds.Finalizers = &now, []string{"foregroundDeletion"}
+			ds.Generation++
+			f.emitSet(history.Modified, ds)
+		})},
+		{"the suite deletes a bare pod", nil, at(func(f *film, ds *appsv1.DaemonSet) {
+			p := bare(f, ds)
+			f.act("delete", podRef(p), nil, func() { f.remove(p) })
+		})},
+		{"an annotation", []string{"M-13"}, at(func(f *film, ds *appsv1.DaemonSet) {
+			ds.Annotations = map[string]string{"a": "b"}
+			f.emitSet(history.Modified, ds)
+		})},
+		{"the spec", []string{"M-13"}, at(func(f *film, ds *appsv1.DaemonSet) {
+			ds.Generation++
+			minReady(3)(ds)
+			f.emitSet(history.Modified, ds)
+		})},
+		{"a bare pod is deleted", []string{"M-13"}, at(func(f *film, ds *appsv1.DaemonSet) {
+			p := bare(f, ds)
+			f.wait(5)
+			f.del(p)
+		})},
+		{"a pod is adopted that is not selected", []string{"M-13"}, at(func(f *film, ds *appsv1.DaemonSet) {
+			p := f.pod(ds, "node-9")
+			owners := p.OwnerReferences
+			p.OwnerReferences, p.Labels = nil, map[string]string{"name": "other", "controller-revision-hash": "hash1"}
+			f.emitPod(history.Listed, p)
+			p.OwnerReferences = owners
+			f.emitPod(history.Modified, p)
+		})},
+	})
+}
+
+func TestHonestStatus(t *testing.T) {
+	at := func(play func(*film, *appsv1.DaemonSet, []*corev1.Pod)) func() *film {
+		return func() *film {
+			f := shoot(3)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 3)
+			f.update(ds, image("v2"))
+			f.revise(ds)
+			f.wait(3)
+			play(f, ds, pods)
+			return f
+		}
+	}
+	early := func(f *film, ds *appsv1.DaemonSet) {
+		ds.Status.ObservedGeneration, ds.Status.UpdatedNumberScheduled = ds.Generation, ds.Status.DesiredNumberScheduled
+		f.emitSet(history.Modified, ds)
+	}
+	play(t, []scene{
+		{"honest", nil, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) { f.observe(ds) })},
+		{"complete when it is", nil, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			for _, p := range pods {
+				f.replace(ds, p)
+			}
+			f.observe(ds)
+		})},
+		{"the pods' stream is behind", nil, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			for _, p := range pods[:2] {
+				f.replace(ds, p)
+			}
+			early(f, ds)
+			f.wait(0.5)
+			f.replace(ds, pods[2])
+		})},
+		{"the counters are of the template before", []string{"M-15"}, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) {
+			early(f, ds)
+			f.wait(3)
+			f.observe(ds)
+		})},
+		{"complete too early, seen at the next deletion", []string{"M-15"}, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			early(f, ds)
+			f.wait(4)
+			for _, p := range pods {
+				f.replace(ds, p)
+			}
+			f.observe(ds)
+		})},
+		{"observedGeneration ahead", []string{"M-15"}, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) {
+			ds.Status.ObservedGeneration = ds.Generation + 1
+			f.emitSet(history.Modified, ds)
+		})},
+		{"observedGeneration falls", []string{"M-15"}, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) {
+			f.observe(ds)
+			ds.Status.ObservedGeneration--
+			f.emitSet(history.Modified, ds)
+		})},
+	})
+}
+
+func TestRevisionHistory(t *testing.T) {
+	at := func(play func(*film, *appsv1.DaemonSet, []*corev1.Pod)) func() *film {
+		return func() *film {
+			f, ds, pods := midway()
+			play(f, ds, pods)
+			return f
+		}
+	}
+	first := func(f *film, ds *appsv1.DaemonSet) *appsv1.ControllerRevision { return f.revs[ds.UID][0] }
+	play(t, []scene{
+		{"two revisions", nil, at(func(*film, *appsv1.DaemonSet, []*corev1.Pod) {})},
+		{"an old one is deleted after its pods", nil, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			f.replace(ds, pods[2])
+			f.emitRevision(history.Deleted, first(f, ds))
+		})},
+		{"its deletion overtakes that of its last pod", nil, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			f.emitRevision(history.Deleted, first(f, ds))
+			f.wait(0.5)
+			f.replace(ds, pods[2])
+		})},
+		{"edited by the suite", nil, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) {
+			cr := first(f, ds)
+			f.act("delete", history.Reference{Resource: history.ControllerRevisions, Namespace: cr.Namespace, Name: cr.Name},
+				[]history.Disturbance{history.RevisionsEdited}, func() { f.emitRevision(history.Deleted, cr) })
+		})},
+		{"its data change", []string{"M-16"}, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) {
+			cr := first(f, ds).DeepCopy()
+			cr.Data.Raw = []byte(`{"spec":{}}`)
+			f.emitRevision(history.Modified, cr)
+		})},
+		{"its number falls", []string{"M-16"}, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) {
+			cr := f.revs[ds.UID][1].DeepCopy()
+			cr.Revision = 0
+			f.emitRevision(history.Modified, cr)
+		})},
+		{"two with the same number", []string{"M-16"}, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) {
+			cr := first(f, ds).DeepCopy()
+			cr.Revision = 2
+			f.emitRevision(history.Modified, cr)
+		})},
+		{"deleted while a pod bears its hash", []string{"M-16"}, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) {
+			f.emitRevision(history.Deleted, first(f, ds))
+			f.wait(10)
+		})},
+		{"a rollback that raises no number", []string{"M-16"}, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			f.update(ds, image("v1"))
+			f.observe(ds)
+		})},
+	})
+}
