@@ -155,6 +155,9 @@ func (b *builder) events(wanted map[int]bool) map[int]Event {
 		case e.Pod != nil:
 			bar = b.pods[e.Pod.UID]
 			subject, state = "pod "+e.Pod.Name, podWords(e)
+			if node := targetNode(e.Pod); node != "" {
+				subject += " on " + node
+			}
 		case e.DaemonSet != nil:
 			s := e.DaemonSet.Status
 			subject = "DaemonSet " + e.DaemonSet.Name
@@ -177,14 +180,13 @@ func (b *builder) events(wanted map[int]bool) map[int]Event {
 	return out
 }
 
-// podWords is where a pod is and what it does.
+// podWords is what a pod does.
 func podWords(e *history.Entry) string {
 	state, _ := podState(e.Pod)
-	words := state.String()
 	if state == Terminating {
-		words = fmt.Sprintf("terminating since a request at %s", requestedAt(e).UTC().Format("15:04:05"))
+		return fmt.Sprintf("terminating (requested at %s)", requestedAt(e).UTC().Format("15:04:05"))
 	}
-	return words + " on " + cmp.Or(targetNode(e.Pod), "no node")
+	return state.String()
 }
 
 func eventWords(e *history.Entry, before, now string) string {

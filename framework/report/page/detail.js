@@ -36,7 +36,8 @@ function drawWords(spec, timeline) {
     make("h2", {}, symbol(spec.verdict), " ", spec.name),
     make("div", {class: "facts"}, make("b", {class: spec.verdict}, wordFor(spec.verdict)), facts.map(f => make("span", {}, f)),
       (spec.behaviours || []).map(id => make("a", {href: "#behaviour=" + id, title: statements.get(id)}, id))),
-    spec.reason && make("div", {class: "reason " + spec.verdict}, make("span", {}, ...linked(spec, spec.reason))),
+    // A reason that is a violation's sentence stands in the list below, with its proof.
+    spec.reason && !violations.some(v => spec.reason === v.invariant + ": " + v.message) && make("div", {class: "reason " + spec.verdict}, make("span", {}, ...linked(spec, spec.reason))),
     violations.length && make("ol", {class: "violations"}, violations.map((v, i) => violationItem(spec, v, i, timeline))),
     spec.failure && make("details", {}, make("summary", {}, "the whole failure"), make("pre", {}, ...linked(spec, spec.failure))),
   ].filter(Boolean));

@@ -86,7 +86,7 @@ function drawAxis() {
     c.fillText(text, left, row === 0 ? 9 : 24);
     ends[row] = left + long + 14;
   }
-  for (const f of view.timeline.findings) diamond(c, xOf(f.at, width), 50, f === view.finding ? 6 : 4);
+  for (const f of view.timeline.findings) if (f.at >= view.from) diamond(c, xOf(f.at, width), 50, f === view.finding ? 6 : 4);
 }
 
 function clip(c, text, most) {
@@ -96,7 +96,6 @@ function clip(c, text, most) {
 }
 
 function diamond(c, x, y, size) {
-  if (x < gutter) return;
   c.fillStyle = theme.violation;
   c.strokeStyle = theme.back; c.lineWidth = 1.5; c.setLineDash([]);
   c.beginPath(); c.moveTo(x, y - size); c.lineTo(x + size, y); c.lineTo(x, y + size); c.lineTo(x - size, y); c.closePath(); c.stroke(); c.fill();
@@ -129,7 +128,11 @@ function drawBudget() {
     c.fillStyle = theme.soft; c.globalAlpha = 0.45;
     c.fillRect(left, y(within), wide, y(0) - y(within));
     c.globalAlpha = 1;
-    if (unavailable > within) { c.fillStyle = hatch(theme.over); c.fillRect(left, y(unavailable), wide, y(within) - y(unavailable)); c.fillStyle = theme.over; c.fillRect(left, y(unavailable), wide, 2); }
+    if (unavailable > within) {
+      const peak = Math.min(y(unavailable), y(within) - 5); // one node of 5,000 too many is to be seen, too
+      c.fillStyle = hatch(theme.over); c.fillRect(left, peak, wide, y(within) - peak);
+      c.fillStyle = theme.over; c.fillRect(left, peak, wide, 2);
+    }
     if (allowed >= 0) { c.fillStyle = theme.text; c.fillRect(left, y(allowed) - 1, wide, 2); }
   }
   c.restore();
@@ -139,7 +142,7 @@ function drawBudget() {
   const now = line.steps[stepAt(line.steps, view.instant ?? view.to)];
   if (now) {
     c.fillStyle = theme.text;
-    c.fillText(`${now[1]} of ${now[2 + 1]}`, 4, top + 42);
+    c.fillText(`${now[1]} of ${now[3]}`, 4, top + 42);
     c.fillText(now[2] < 0 ? "no limit" : `${now[2]} allowed ━`, 4, top + 58);
   }
   c.strokeStyle = theme.line; c.setLineDash([]); c.lineWidth = 1;

@@ -45,10 +45,8 @@ function drawLanes() {
     else drawLane(c, r, y, width);
   }
   view.timeline.findings.forEach(f => {
-    for (const lane of f === view.finding ? f.lanes : f.lanes.slice(0, 1)) {
-      const r = rowOf(lane);
-      if (r && rows.includes(r)) diamond(c, xOf(f.at, width), r.y - top + r.height / 2, f === view.finding ? 6 : 4);
-    }
+    const r = f.lanes.length ? rowOf(f.lanes[0]) : null;
+    if (r && rows.includes(r) && f.at >= view.from) diamond(c, xOf(f.at, width), r.y - top + r.height / 2, f === view.finding ? 6 : 4);
   });
 }
 
@@ -95,10 +93,12 @@ function drawName(c, bar, text, left, right, y, width) {
 // drawBand stacks, column by column, what the nodes of a band are doing: available pods of the newest revision at the bottom.
 function drawBand(c, r, y, width) {
   const t = view.timeline, columns = r.band.columns, each = t.length / columns.length, high = bandHeight - 1;
-  c.font = "10.5px system-ui, sans-serif";
-  c.fillStyle = theme.soft;
-  c.fillText(clip(c, `${t.lanes[r.band.first].node} …`, gutter - 10), 4, y + bandHeight / 2);
-  c.font = "12px system-ui, sans-serif";
+  if (view.rows.indexOf(r) % 2 === 0) { // every other name has room
+    c.font = "10.5px system-ui, sans-serif";
+    c.fillStyle = theme.soft;
+    c.fillText(clip(c, `${t.lanes[r.band.first].node} …`, gutter - 10), 4, y + bandHeight / 2 + 1);
+    c.font = "12px system-ui, sans-serif";
+  }
   const first = Math.max(0, Math.floor(view.from / each)), last = Math.min(columns.length - 1, Math.floor(view.to / each));
   for (let i = first; i <= last;) {
     let next = i + 1;
@@ -126,14 +126,8 @@ function drawLegend() {
     ...t.revisions.slice(0, 8).map(revision),
     ...(view.bands || t.bands.length ? [item(c => { c.fillStyle = theme.soft; c.fillRect(0, 1, 34, 12); }, "band: starting")] : []),
     ...states.map((name, state) => item(c => drawSegment(c, state, theme.soft, 0, 1, 34, 12), name)),
-    item(c => diamond({...proxy(c)}, gutter, 7, 5), "violation"),
+    item(c => diamond(c, 17, 7, 5), "violation"),
     item(c => { c.fillStyle = hatch(theme.over); c.fillRect(0, 1, 34, 12); }, "above the budget (a violation only where one is marked)"));
-}
-
-// proxy lets diamond, which keeps out of the gutter, draw into a sample.
-function proxy(c) {
-  return {set fillStyle(v) { c.fillStyle = v; }, set strokeStyle(v) { c.strokeStyle = v; }, set lineWidth(v) { c.lineWidth = v; }, setLineDash() {}, beginPath: () => c.beginPath(), closePath: () => c.closePath(),
-    moveTo: (x, y) => c.moveTo(x - gutter + 17, y), lineTo: (x, y) => c.lineTo(x - gutter + 17, y), stroke: () => c.stroke(), fill: () => c.fill()};
 }
 
 // under says in words what is at a place of the lanes, or nothing.

@@ -1,6 +1,6 @@
 // view.js: which part of a timeline is to be seen: a window of time, and some of the lanes.
 const view = {timeline: null, spec: null, from: 0, to: 1, lanes: [], bands: false, scope: "", daemonSet: 0, instant: null, finding: null, rows: [], height: 0};
-const gutter = 132, trackHeight = 15, lanePadding = 5, bandHeight = 11;
+const gutter = 132, trackHeight = 15, lanePadding = 5, bandHeight = 7;
 const shortestWindow = 20; // milliseconds
 
 function openView(timeline, spec) {
