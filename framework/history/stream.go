@@ -264,7 +264,7 @@ func (s *stream) accept(event watch.Event) error {
 	}
 	object, ok := event.Object.(metav1.Object)
 	if !ok {
-		return fmt.Errorf("watch %s: the event %s carries a %T", s.resource, event.Type, event.Object)
+		return fmt.Errorf("%w: the event %s carries a %T", errGone, event.Type, event.Object)
 	}
 	version := object.GetResourceVersion()
 	newer, err := s.isNewer(version)
