@@ -120,7 +120,8 @@ func (b *builder) make(ctx context.Context) (err error) {
 		return err
 	}
 	committed = true
-	return nil
+	// The image that had the tag before is nobody's now, unless a container still uses it.
+	return cleanUp("image", "prune", "--force", "--filter", "label="+inputsLabel)
 }
 
 // check meets what would fail late, early.

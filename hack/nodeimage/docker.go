@@ -41,10 +41,11 @@ func outputWith(ctx context.Context, stdin io.Reader, name string, args ...strin
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, &stderr
 	cmd.WaitDelay = killAfter
 	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
+		what := name + " " + strings.Join(args[:min(2, len(args))], " ")
+		if ctx.Err() != nil { // what an interrupted command says is noise
+			return "", fmt.Errorf("%s: %w", what, ctx.Err())
 		}
-		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args[:min(2, len(args))], " "), err, lastLines(stderr.String(), 5))
+		return "", fmt.Errorf("%s: %w: %s", what, err, lastLines(stderr.String(), 5))
 	}
 	return strings.TrimSpace(stdout.String()), nil
 }

@@ -16,9 +16,9 @@ import (
 	"slices"
 )
 
-// recipe is this command itself: a changed recipe makes another image.
+// recipe is this command itself, without what does not show in the image: a changed recipe makes another image.
 //
-//go:embed *.go files
+//go:embed base.go build.go images.go rootfs.go files
 var recipe embed.FS
 
 var (

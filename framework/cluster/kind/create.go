@@ -22,7 +22,7 @@ const (
 	// createTimeout bounds kind's own work: 40 s on two cores, several minutes on a loaded machine.
 	createTimeout = 8 * time.Minute
 	// readyTimeout is from there until all nodes are ready.
-	readyTimeout = 3 * time.Minute
+	readyTimeout = 4 * time.Minute
 	// cleanUpTimeout bounds collecting logs and removing containers after a failure.
 	cleanUpTimeout = time.Minute
 )
