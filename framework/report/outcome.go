@@ -106,7 +106,7 @@ func (s Statistics) outcome(what string, left int) (Outcome, string) {
 	for _, c := range []struct {
 		n    int
 		name string
-	}{{s.Failed, "failed"}, {s.Errors, "error"}, {s.Inconclusive, "inconclusive"}, {s.NotRun, "not run"}} {
+	}{{s.Failed, "failed"}, {s.Errors, "with an error"}, {s.Inconclusive, "inconclusive"}, {s.NotRun, "not run"}} {
 		if c.n > 0 {
 			bad = append(bad, fmt.Sprintf("%d %s", c.n, c.name))
 		}
@@ -117,7 +117,7 @@ func (s Statistics) outcome(what string, left int) (Outcome, string) {
 	case len(bad) > 0:
 		return Failure, fmt.Sprintf("of %d %s: %s", s.Planned, what, strings.Join(bad, ", "))
 	case s.Passed+s.Deviations == 0:
-		return Failure, fmt.Sprintf("nothing was examined: all %d %s were skipped", s.Planned, what)
+		return Failure, fmt.Sprintf("nothing was examined: of %d %s all were skipped", s.Planned, what)
 	case s.Passed == 0:
 		return Partial, fmt.Sprintf("no %s passed: those examined are known deviations", what)
 	case s.Skipped > 0:

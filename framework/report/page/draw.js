@@ -108,6 +108,24 @@ function stepAt(steps, at) {
   return low - 1;
 }
 
+// pixelRuns gives each column of pixels the worst of the steps that fall on it, and joins columns that show the same step.
+function pixelRuns(steps, first, last, width) {
+  const runs = [];
+  for (let i = first; i <= last; i++) {
+    const step = steps[i], next = i + 1 < steps.length ? steps[i + 1][0] : view.timeline.length, before = runs[runs.length - 1];
+    const from = Math.max(Math.floor(xOf(step[0], width)), gutter), to = Math.min(Math.max(Math.floor(xOf(next, width)), from + 1), width);
+    if (from >= to) continue;
+    if (!before || before.to <= from) runs.push({from, to, step});
+    else { // they share the column before before.to
+      if (step[1] - step[2] > before.step[1] - before.step[2]) {
+        if (before.to - before.from > 1) { before.to--; runs.push({from, to: from + 1, step}); } else before.step = step;
+      }
+      if (to > from + 1) runs.push({from: from + 1, to, step});
+    }
+  }
+  return runs;
+}
+
 function drawBudget() {
   const {c, width, height} = prepare(byId("budget"), 96);
   verticals(c, width, 0, height);
@@ -121,28 +139,32 @@ function drawBudget() {
   const y = n => bottom - n / most * (bottom - top);
   c.save();
   c.beginPath(); c.rect(gutter, 0, width - gutter, height); c.clip();
-  for (let i = first; i <= last; i++) {
-    const [at, unavailable, allowed] = line.steps[i];
-    const left = xOf(at, width), right = xOf(i + 1 < line.steps.length ? line.steps[i + 1][0] : view.timeline.length, width), wide = Math.max(right - left, 1);
+  for (const run of pixelRuns(line.steps, first, last, width)) {
+    const [, unavailable, allowed] = run.step, wide = run.to - run.from;
     const within = allowed < 0 ? unavailable : Math.min(unavailable, allowed);
     c.fillStyle = theme.soft; c.globalAlpha = 0.45;
-    c.fillRect(left, y(within), wide, y(0) - y(within));
+    c.fillRect(run.from, y(within), wide, y(0) - y(within));
     c.globalAlpha = 1;
     if (unavailable > within) {
       const peak = Math.min(y(unavailable), y(within) - 5); // one node of 5,000 too many is to be seen, too
-      c.fillStyle = hatch(theme.over); c.fillRect(left, peak, wide, y(within) - peak);
-      c.fillStyle = theme.over; c.fillRect(left, peak, wide, 2);
+      c.fillStyle = hatch(theme.over); c.fillRect(run.from, peak, wide, y(within) - peak);
+      c.fillStyle = theme.over; c.fillRect(run.from, peak, wide, 2);
     }
-    if (allowed >= 0) { c.fillStyle = theme.text; c.fillRect(left, y(allowed) - 1, wide, 2); }
+    if (allowed >= 0) { c.fillStyle = theme.text; c.fillRect(run.from, y(allowed) - 1, wide, 2); }
   }
   c.restore();
   c.fillStyle = theme.soft;
   c.fillText("nodes without an", 4, top + 4);
   c.fillText("available pod", 4, top + 19);
-  const now = line.steps[stepAt(line.steps, view.instant ?? view.to)];
+  let now = view.instant == null ? null : line.steps[stepAt(line.steps, view.instant)], prefix = "";
+  if (!now) { // without an instant, the worst of what can be seen
+    prefix = "up to ";
+    now = line.steps[first];
+    for (let i = first; i <= last; i++) if (line.steps[i][1] > now[1]) now = line.steps[i];
+  }
   if (now) {
     c.fillStyle = theme.text;
-    c.fillText(`${now[1]} of ${now[3]}`, 4, top + 42);
+    c.fillText(`${prefix}${now[1]} of ${now[3]}`, 4, top + 42);
     c.fillText(now[2] < 0 ? "no limit" : `${now[2]} allowed ━`, 4, top + 58);
   }
   c.strokeStyle = theme.line; c.setLineDash([]); c.lineWidth = 1;
