@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"sort"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -66,6 +67,15 @@ func (r *replay) surelyEligible(node string, versions []*version, known time.Dur
 	return true
 }
 
+// acquaintance is for how long a seat's node has to have been eligible for the controller to know: not at all longer than since
+// it first made a pod there.
+func (r *replay) acquaintance(s *seat) time.Duration {
+	if s.made.IsZero() {
+		return cacheAge
+	}
+	return min(cacheAge, r.at.Sub(s.made))
+}
+
 // allowance returns the highest budget that any version in force gives, with the text of its field and the number of nodes that
 // it was worked out for.
 func (r *replay) allowance(ro *roll, versions []*version) (allowed, desired int, text string) {
@@ -97,7 +107,7 @@ func (r *replay) lacking(ro *roll, versions []*version, requested time.Time, exc
 			delete(ro.down, s) // it stays available until its next event, which files it anew
 			continue
 		}
-		if maybe || r.at.Before(s.lost.Add(cacheAge)) && !s.lost.IsZero() || !r.surelyEligible(s.node, versions, cacheAge) {
+		if maybe || r.at.Before(s.lost.Add(cacheAge)) && !s.lost.IsZero() || !r.surelyEligible(s.node, versions, r.acquaintance(s)) {
 			continue
 		}
 		lacking = append(lacking, s)
@@ -105,6 +115,8 @@ func (r *replay) lacking(ro *roll, versions []*version, requested time.Time, exc
 			waiting = append(waiting, s)
 		}
 	}
+	sort.Slice(lacking, func(a, b int) bool { return lacking[a].node < lacking[b].node })
+	sort.Slice(waiting, func(a, b int) bool { return waiting[a].node < waiting[b].node })
 	return lacking, waiting
 }
 

@@ -146,7 +146,10 @@ func settle(violations []Violation) []Violation {
 		if !kept[a].At.Equal(kept[b].At) {
 			return kept[a].At.Before(kept[b].At)
 		}
-		return kept[a].Invariant < kept[b].Invariant
+		if kept[a].Invariant != kept[b].Invariant {
+			return kept[a].Invariant < kept[b].Invariant
+		}
+		return kept[a].Message < kept[b].Message
 	})
 	return kept
 }

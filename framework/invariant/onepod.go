@@ -10,7 +10,7 @@ import (
 
 // crowded are the disturbances that can lawfully put more pods on a node than a controller would: they are pruned then, which
 // takes a moment (catalog M-01 a, e; B-07, J-02).
-var crowded = []history.Disturbance{history.PodsForeign, history.PodsEdited, history.CreationRefused}
+var crowded = []history.Disturbance{history.PodsForeign, history.PodsEdited}
 
 // crowdExcused says whether an excess of pods on a node counts only when it lasts.
 func (r *replay) crowdExcused(s *seat) bool {

@@ -1,6 +1,8 @@
 package invariant
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -84,6 +86,8 @@ type seat struct {
 	lost time.Time
 	// moved is when a pod last came or went.
 	moved time.Time
+	// made is when the controller first made a pod for it.
+	made time.Time
 }
 
 // pod is the life of one pod under a DaemonSet's control.
@@ -141,7 +145,13 @@ func (r *replay) inForce(ro *roll) []*version {
 
 // learn notes which version the controller knows, from a pod that it just made.
 func (r *replay) learn(ro *roll, p *pod) {
-	if p.listed || p.adopted || r.suiteMade(p) || r.restarting(r.seq) {
+	if p.listed || p.adopted || r.suiteMade(p) {
+		return
+	}
+	if s := ro.seats[p.node]; s.made.IsZero() {
+		s.made = r.at
+	}
+	if r.restarting(r.seq) {
 		return
 	}
 	for _, v := range r.inForce(ro) {
@@ -152,6 +162,16 @@ func (r *replay) learn(ro *roll, p *pod) {
 			return
 		}
 	}
+}
+
+// ordered returns seats by the name of their node, so that the same history always gives the same words.
+func (ro *roll) ordered(seats map[*seat]struct{}) []*seat {
+	list := make([]*seat, 0, len(seats))
+	for s := range seats {
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b *seat) int { return strings.Compare(a.node, b.node) })
+	return list
 }
 
 func (ro *roll) seat(node string) *seat {

@@ -80,7 +80,9 @@ func (r *replay) suiteMade(p *pod) bool {
 		return true
 	}
 	for _, one := range r.acts.all {
-		if one.start <= r.seq && strings.HasPrefix(one.Verb, "create") && one.Object.Resource == history.Pods && one.reaches(p) {
+		if one.start <= r.seq && strings.HasPrefix(one.Verb, "create") && one.Object.Resource == history.Pods && one.reaches(p) &&
+			// One that names no pod excuses those that came while it went on.
+			(one.Object.Name != "" || one.end < 0 || !r.entries[p.first].At.After(one.endAt.Add(skew))) {
 			return true
 		}
 	}

@@ -80,7 +80,7 @@ var surgeBudget = Invariant{
 			}
 			count := 0
 			objects, evidence := refs(p.ref(), ro.ref(), nodeRef(p.node)), []int{versions[len(versions)-1].seq}
-			for s := range ro.doubled {
+			for _, s := range ro.ordered(ro.doubled) {
 				fresh, ok := r.surging(ro, s, made, now)
 				if !ok {
 					continue
