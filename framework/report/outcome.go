@@ -23,6 +23,9 @@ func (r *ConformanceReport) Complete() {
 		s.Behaviours = append([]string{}, s.Behaviours...)
 		slices.SortFunc(s.Behaviours, compareIDs)
 		s.Behaviours = slices.Compact(s.Behaviours)
+		s.Judged = append([]string(nil), s.Judged...)
+		slices.SortFunc(s.Judged, compareIDs)
+		s.Judged = slices.Compact(s.Judged)
 		slices.SortStableFunc(s.Violations, func(a, b Violation) int {
 			return cmp.Or(a.At.Compare(b.At), compareIDs(a.Invariant, b.Invariant), cmp.Compare(a.Message, b.Message))
 		})
@@ -35,29 +38,69 @@ func (r *ConformanceReport) Complete() {
 	r.Summary = r.summary()
 }
 
-// completeBehaviours derives each behaviour from the specs that cover it, and sorts. A behaviour that only a spec knows is added
-// without a level: Validate complains about it, but it is not lost.
+// shown is what a spec has shown about one behaviour.
+type shown struct {
+	spec    string // empty for an invariant that held: too many to list
+	verdict Verdict
+}
+
+// evidence gathers by behaviour what the specs have shown: about those that they name, and about the invariants that their
+// histories were judged by.
+func evidence(specs []Spec) map[string][]shown {
+	found := map[string][]shown{}
+	for _, s := range specs {
+		for _, id := range s.Behaviours {
+			found[id] = append(found[id], shown{s.Name, s.Verdict})
+		}
+		broken := map[string]bool{}
+		for _, v := range s.Violations {
+			if broken[v.Invariant] || slices.Contains(s.Behaviours, v.Invariant) {
+				continue
+			}
+			broken[v.Invariant] = true
+			verdict := Failed
+			if s.Verdict == Deviation {
+				verdict = Deviation
+			}
+			found[v.Invariant] = append(found[v.Invariant], shown{s.Name, verdict})
+		}
+		for _, id := range s.Judged {
+			if !broken[id] && !slices.Contains(s.Behaviours, id) {
+				found[id] = append(found[id], shown{"", Passed})
+			}
+		}
+	}
+	return found
+}
+
+// completeBehaviours derives each behaviour from the specs, and sorts. A behaviour that only a spec knows is added without a
+// level: Validate complains about it, but it is not lost.
 func (r *ConformanceReport) completeBehaviours() {
-	covering, known := map[string][]Spec{}, map[string]bool{}
+	found := evidence(r.Specs)
+	judged := map[string]int{}
+	for _, s := range r.Specs {
+		for _, id := range s.Judged {
+			judged[id]++
+		}
+	}
+	known := map[string]bool{}
 	for _, b := range r.Behaviours {
 		known[b.ID] = true
 	}
-	for _, s := range r.Specs {
-		for _, id := range s.Behaviours {
-			covering[id] = append(covering[id], s)
-			if !known[id] {
-				known[id] = true
-				r.Behaviours = append(r.Behaviours, Behaviour{ID: id})
-			}
+	for id := range found {
+		if !known[id] {
+			r.Behaviours = append(r.Behaviours, Behaviour{ID: id})
 		}
 	}
 	for i := range r.Behaviours {
 		b := &r.Behaviours[i]
-		b.Specs = []string{}
+		b.Specs, b.Histories = []string{}, judged[b.ID]
 		var verdicts []Verdict
-		for _, s := range covering[b.ID] {
-			b.Specs = append(b.Specs, s.Name)
-			verdicts = append(verdicts, s.Verdict)
+		for _, s := range found[b.ID] {
+			if s.spec != "" {
+				b.Specs = append(b.Specs, s.spec)
+			}
+			verdicts = append(verdicts, s.verdict)
 		}
 		b.Verdict = Worst(verdicts...)
 	}
@@ -133,7 +176,7 @@ func profile(level string, behaviours []Behaviour) Profile {
 	for _, b := range behaviours {
 		switch {
 		case b.Level != level:
-		case len(b.Specs) == 0:
+		case len(b.Specs) == 0 && b.Histories == 0:
 			p.Uncovered++
 		default:
 			p.Statistics.Add(b.Verdict)

@@ -138,10 +138,13 @@ type Behaviour struct {
 	Area string `json:"area,omitempty"`
 	// Statement is the promise, in a sentence.
 	Statement string `json:"statement,omitempty"`
-	// Verdict is the worst of the specs', and notRun without specs.
+	// Verdict is the worst of the specs', and notRun without specs and histories.
 	Verdict Verdict `json:"verdict"`
-	// Specs are the names of the planned specs that cover it. None: the run's selection left them out.
+	// Specs are the names of the planned specs that cover it. Of an invariant, which is judged on every history, they are also
+	// those whose history breaks it.
 	Specs []string `json:"specs"`
+	// Histories is how many specs' histories an invariant was judged on.
+	Histories int `json:"histories,omitempty"`
 }
 
 // Spec is what became of one spec.
@@ -154,6 +157,8 @@ type Spec struct {
 	Behaviours []string `json:"behaviours"`
 	// Duration is from the beginning of its set-up to the end of its clean-up, in the run that Verdict is of.
 	Duration Duration `json:"duration"`
+	// Judged are the invariants that its history was judged by, by id. Those that do not hold under what the spec does are not among them.
+	Judged []string `json:"judged,omitempty"`
 	// Violations are all that its history proves, in order of time.
 	Violations []Violation `json:"violations,omitempty"`
 	// Reason says in one line why the verdict is not passed: what failed; what would make a skipped spec run; where the

@@ -33,6 +33,8 @@ func samplePlan() *Plan {
 				{ID: "D-13", Level: "deviation", Area: "surge", Statement: "Clock skew does not keep an old pod."},
 				{ID: "K-02", Level: "extended", Area: "nodes", Statement: "A node that leaves takes its pods along."},
 				{ID: "A-100", Level: "core", Area: "api", Statement: "No spec covers this one."},
+				{ID: "M-02", Level: "core", Area: "invariant", Statement: "The budget holds at every instant."},
+				{ID: "M-14", Level: "core", Area: "invariant", Statement: "The status adds up."},
 			},
 		},
 		Specs: []Spec{
@@ -50,7 +52,7 @@ func sampleResults() []Line {
 	return []Line{
 		result(Spec{Name: "surge starts the new pod first", Verdict: Passed, Duration: Duration(1234567 * time.Microsecond), History: "histories/surge.jsonl.zst"}),
 		result(Spec{Name: "surge removes the old pod under clock skew", Verdict: Deviation, Reason: "known deviation D-13 of kube-controller-manager, every version: https://github.com/kubernetes/kubernetes/issues/77203"}),
-		result(Spec{Name: "RollingUpdate counts in percent", Verdict: Passed, Duration: Duration(2 * time.Second)}),
+		result(Spec{Name: "RollingUpdate counts in percent", Verdict: Passed, Duration: Duration(2 * time.Second), Judged: []string{"M-14", "M-02"}}),
 		result(Spec{
 			Name: "RollingUpdate takes down no more available pods than the budget allows", Verdict: Failed, Duration: Duration(3 * time.Second),
 			Reason: "M-02: pod fluentd-x on node-3 was deleted at 12:00:01.2 while 2 of 5 nodes were already without an available pod; maxUnavailable allows 2",
@@ -160,6 +162,31 @@ func TestOutcomes(t *testing.T) {
 				t.Errorf("result %s has the reason %q", r.Summary.Result, r.Summary.Reason)
 			}
 		})
+	}
+}
+
+// An invariant is judged on every history, without a spec that names it.
+func TestInvariantsAreBehaviours(t *testing.T) {
+	r := ConformanceReport{Date: began, Behaviours: []Behaviour{{ID: "M-01", Level: "core"}, {ID: "M-02", Level: "core"}, {ID: "M-03", Level: "core"}, {ID: "M-04", Level: "core"}}, Specs: []Spec{
+		{Name: "a", Verdict: Passed, Judged: []string{"M-02", "M-01"}},
+		{Name: "b", Verdict: Failed, Reason: "r", Judged: []string{"M-01", "M-02"}, Violations: []Violation{{Invariant: "M-02"}, {Invariant: "M-02"}}},
+		{Name: "c", Verdict: Deviation, Reason: "r", Judged: []string{"M-03"}, Violations: []Violation{{Invariant: "M-03"}}},
+	}}
+	r.Complete()
+	if err := r.Validate(); err != nil {
+		t.Error(err)
+	}
+	want := []Behaviour{
+		{ID: "M-01", Level: "core", Verdict: Passed, Specs: []string{}, Histories: 2},
+		{ID: "M-02", Level: "core", Verdict: Failed, Specs: []string{"b"}, Histories: 2},
+		{ID: "M-03", Level: "core", Verdict: Deviation, Specs: []string{"c"}, Histories: 1},
+		{ID: "M-04", Level: "core", Verdict: NotRun, Specs: []string{}},
+	}
+	if !reflect.DeepEqual(r.Behaviours, want) {
+		t.Errorf("got %+v", r.Behaviours)
+	}
+	if p := r.Profiles[0]; p.Uncovered != 1 || p.Statistics.Planned != 3 {
+		t.Errorf("core %+v", p)
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// longestFlow is up to how many characters a list of words stays on one line.
-const longestFlow = 80
+// longestFlow is up to how many characters a list of words stays on one line. A list of ids, none longer than longestID, always does.
+const longestFlow, longestID = 80, 6
 
 // Write writes the report as YAML, its fields in the order of the types here: the outcome comes before the details.
 func (r *ConformanceReport) Write(w io.Writer) error {
@@ -49,12 +49,13 @@ func restyle(n *ordered.Node) {
 			n.Tag = "!!timestamp" // needs no quotes
 		}
 	case ordered.SequenceNode:
-		length, words := 0, true
+		length, words, ids := 0, true, true
 		for _, item := range n.Content {
 			words = words && item.Kind == ordered.ScalarNode
+			ids = ids && len(item.Value) <= longestID
 			length += len(item.Value) + 2
 		}
-		if words && length <= longestFlow {
+		if words && (ids || length <= longestFlow) {
 			n.Style = ordered.FlowStyle
 		}
 	case ordered.MappingNode:

@@ -79,7 +79,7 @@ function drawAxis() {
     c.fillStyle = m.kind === "gap" ? theme.violation : theme.text;
     c.beginPath(); c.moveTo(x - 4, 32); c.lineTo(x + 4, 32); c.lineTo(x, 38); c.fill();
     if (!markStyle[m.kind].label) continue;
-    const text = clip(c, m.text, 330), long = c.measureText(text).width, row = ends.findIndex(end => end <= x - 2);
+    const text = clip(c, m.text, 460), long = c.measureText(text).width, row = ends.findIndex(end => end <= x - 2);
     if (row < 0) continue;
     const left = Math.min(x + 4, width - long - 4);
     if (left < ends[row]) continue;

@@ -37,6 +37,8 @@ function drawSpecs() {
   if (!shown.length) byId("specs").append(make("li", {class: "empty"}, "No spec matches."));
 }
 
+const covered = b => b.specs.length > 0 || b.histories > 0;
+
 function drawOverview() {
   const areas = new Map();
   for (const b of behaviours) {
@@ -46,11 +48,11 @@ function drawOverview() {
   }
   const promise = make("div", {id: "promise"}, "Point at a behaviour to read it; click it to see its specs.");
   const tell = b => promise.replaceChildren(symbol(b.verdict), make("b", {}, ` ${b.id} `), `${wordFor(b.verdict)} · ${b.level || "no level"}. ${b.statement || ""} `,
-    make("span", {class: "skipped"}, b.specs.length ? count(b.specs.length, "spec") : "no planned spec covers it"));
+    make("span", {class: "skipped"}, [b.histories && `judged on ${count(b.histories, "history", "histories")}`, b.specs.length && count(b.specs.length, "spec")].filter(Boolean).join(", ") || "no planned spec covers it"));
   const cell = b => make("a", {
-    class: `cell ${b.verdict}${b.specs.length ? "" : " uncovered"}`, href: "#behaviour=" + b.id, onmouseenter: () => tell(b), onfocus: () => tell(b),
+    class: `cell ${b.verdict}${covered(b) ? "" : " uncovered"}`, href: "#behaviour=" + b.id, onmouseenter: () => tell(b), onfocus: () => tell(b),
     "aria-label": `${b.id}, ${wordFor(b.verdict)}: ${b.statement || ""}`,
-  }, b.id, make("span", {"aria-hidden": "true"}, b.specs.length ? symbols[b.verdict] : "·"));
+  }, b.id, make("span", {"aria-hidden": "true"}, covered(b) ? symbols[b.verdict] : "·"));
   byId("overview").replaceChildren(
     make("h2", {}, "Behaviours ", make("small", {}, "by area; the worst of its specs decides a behaviour's colour")),
     ...[...areas].map(([key, area]) => make("div", {class: "area"}, make("span", {}, make("b", {}, key + " "), area.name), make("div", {class: "cells"}, area.list.map(cell)))),
