@@ -49,8 +49,6 @@ const (
 	rolloutPerNode = 30 * time.Second
 	// reaction limits a single step at rest: a pod is recreated, a new node gets its pod.
 	reaction = time.Minute
-	// observed limits how long a controller may take to notice a spec change.
-	observed = 30 * time.Second
 	// request limits one API request or kubectl command that does not wait for anything.
 	request = 30 * time.Second
 )

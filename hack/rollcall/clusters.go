@@ -84,7 +84,11 @@ func makeCluster(ctx context.Context, s settings, provider, name string, pid int
 		if err := kind.Available(ctx, config.NodeImage); err != nil {
 			return nil, fmt.Errorf("PROVIDER=kind: %w", err)
 		}
-		p = kind.New(config)
+		k := kind.New(config)
+		if s.Images == "upstream" {
+			k.WithOpts(kind.UpstreamImages)
+		}
+		p = k
 	}
 	state := p.State()
 	state.Provider, state.Name, state.Dir, state.Binaries, state.PID = provider, name, dir, binaries, pid
