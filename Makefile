@@ -38,6 +38,14 @@ generate: ## bring generated files up to date
 list: rollcall ## the specs with their labels, without a cluster
 	@$(ROLLCALL) list
 
+.PHONY: rejudge
+rejudge: rollcall ## judge saved histories again, without a cluster: HISTORY=<file or folder>
+	@$(ROLLCALL) rejudge
+
+.PHONY: bench
+bench: ## what recording and judging cost, in Go's own format
+	go test -run '^$$' -bench . -benchmem ./framework/history ./framework/invariant
+
 .PHONY: cluster-up
 cluster-up: rollcall ## a cluster that stays; make e2e REUSE=1 uses it
 	@$(ROLLCALL) up

@@ -75,6 +75,10 @@ func Preflight(ctx context.Context, config *rest.Config) Finding {
 	case err != nil:
 		problem("asking the API server what we may do: %v", err)
 	case len(refused) > 0:
+		const most = 6
+		if more := len(refused) - most; more > 0 {
+			refused = append(refused[:most], fmt.Sprintf("and %d more", more))
+		}
 		problem("this user may not: %s; grant it (a cluster-admin binding is enough) or use another kubeconfig", strings.Join(refused, ", "))
 		return f // what follows would only repeat it
 	}

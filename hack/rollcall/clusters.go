@@ -51,6 +51,9 @@ func makeCluster(ctx context.Context, s settings, provider, name string, pid int
 	set := kubernetes.Simulated
 	if provider == "kind" {
 		set = kubernetes.Kind
+		if err := kind.Available(ctx, nodeImage(s)); err != nil {
+			return nil, fmt.Errorf("PROVIDER=kind: %w", err)
+		}
 	}
 	binaries, err := buildKubernetes(ctx, s.Version, set)
 	if err != nil {
@@ -81,9 +84,6 @@ func makeCluster(ctx context.Context, s settings, provider, name string, pid int
 		p = simulated.New(config)
 	case "kind":
 		config.NodeImage = nodeImage(s)
-		if err := kind.Available(ctx, config.NodeImage); err != nil {
-			return nil, fmt.Errorf("PROVIDER=kind: %w", err)
-		}
 		k := kind.New(config)
 		if s.Images == "upstream" {
 			k.WithOpts(kind.UpstreamImages)

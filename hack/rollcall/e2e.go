@@ -178,17 +178,17 @@ func compileSuite(ctx context.Context) error {
 	return nil
 }
 
-// checkSelection returns an error where LABELS and FOCUS select nothing, or cannot be read.
+// checkSelection returns an error where LABELS and FOCUS select nothing.
 func checkSelection(ctx context.Context, s settings) error {
 	var output strings.Builder
 	if err := listSpecs(ctx, s, &output); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if strings.Contains(output.String(), "0 specs") {
+		if strings.Contains(output.String(), "\n0 specs") || strings.HasPrefix(output.String(), "0 specs") {
 			return fmt.Errorf("LABELS=%q FOCUS=%q selects no spec; make list shows those that there are", s.Labels, s.Focus)
 		}
-		return fmt.Errorf("LABELS=%q FOCUS=%q cannot be read: %s", s.Labels, s.Focus, strings.TrimSpace(output.String()))
+		return fmt.Errorf("looking what LABELS=%q FOCUS=%q selects: %w\n%s", s.Labels, s.Focus, err, output.String())
 	}
 	return nil
 }

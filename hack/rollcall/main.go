@@ -32,6 +32,7 @@ func main() {
 		command("down", "take that cluster away", runDown),
 		command("sweep", "remove what crashed runs left behind", runSweep),
 		command("list", "list the specs with their labels, without a cluster", runList),
+		command("rejudge", "judge saved histories again: HISTORY=<file or folder>", runRejudge),
 		command("build", "build Kubernetes from source", runBuild),
 		command("controller", "build the DaemonSet controller alone and print its path", runBuildController),
 		command("node-image", "build kind's node image from source", runNodeImage),

@@ -6,9 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/onsi/ginkgo/v2/types"
 
 	"rollcall.dev/hack/kubernetes"
 )
@@ -112,6 +115,12 @@ func loadSettings(env func(string) string) (settings, error) {
 			complain("TIMEOUT_FACTOR", v, "must be a number greater than 0")
 		}
 		s.Timeouts = factor
+	}
+	if _, err := types.ParseLabelFilter(s.Labels); err != nil {
+		complain("LABELS", s.Labels, "is no label filter, such as 'core && !slow'")
+	}
+	if _, err := regexp.Compile(s.Focus); err != nil {
+		complain("FOCUS", s.Focus, "is no regular expression: "+err.Error())
 	}
 	if s.Artifacts == "" {
 		s.Artifacts = "_artifacts"
