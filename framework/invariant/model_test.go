@@ -58,6 +58,8 @@ type model struct {
 	bad    map[string]bool
 	events int
 	used   bool
+	// brisk kubelets start and stop pods within a third of a second, as simulated ones do: a rollout is over in a second or two.
+	brisk bool
 }
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.Intn(len(of))] }
@@ -174,8 +176,16 @@ func (m *model) settle(tenths int) {
 
 func (m *model) terminate(p *corev1.Pod) {
 	if m.alive(p) != nil {
-		m.due[p] = m.now.Add(time.Duration(100+m.rnd.Intn(3000)) * time.Millisecond)
+		m.due[p] = m.now.Add(m.some(3000))
 	}
+}
+
+// some returns how long a kubelet takes for something.
+func (m *model) some(milliseconds int) time.Duration {
+	if m.brisk {
+		milliseconds = 200
+	}
+	return time.Duration(100+m.rnd.Intn(milliseconds)) * time.Millisecond
 }
 
 // kubelets bind, start and stop pods when their time has come.
@@ -193,7 +203,7 @@ func (m *model) kubelets() {
 		if !ok && p.Spec.NodeName == "" && p.DeletionTimestamp == nil {
 			m.bind(p)
 			if !m.bad[p.Spec.Containers[0].Image] {
-				m.due[p] = m.now.Add(time.Duration(100+m.rnd.Intn(4000)) * time.Millisecond)
+				m.due[p] = m.now.Add(m.some(4000))
 			}
 			continue
 		}
@@ -206,7 +216,7 @@ func (m *model) kubelets() {
 			m.gone(p)
 		case p.DeletionTimestamp != nil:
 			m.die(p)
-			m.due[p] = m.now.Add(time.Duration(m.rnd.Intn(1500)) * time.Millisecond)
+			m.due[p] = m.now.Add(m.some(1500))
 		case !terminal(p):
 			m.ready(p)
 		}
