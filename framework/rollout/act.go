@@ -10,7 +10,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/retry"
 
 	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/history"
@@ -73,19 +72,9 @@ func (r *R) UpdateDisturbing(ctx context.Context, ds *appsv1.DaemonSet, disturbs
 	if before := imagesOf(ds); before != note {
 		note = before + " → " + note
 	}
-	r.Act(ctx, history.Act{Verb: "update", Object: r.reference(ds), Note: note, Disturbs: disturbs}, func(ctx context.Context) error {
-		sets := r.Client.AppsV1().DaemonSets(r.Namespace)
-		return retry.RetryOnConflict(retry.DefaultRetry, func() error {
-			live, err := sets.Get(ctx, ds.Name, metav1.GetOptions{})
-			if err != nil {
-				return err
-			}
-			for _, change := range changes {
-				change(live)
-			}
-			updated, err = sets.Update(ctx, live, metav1.UpdateOptions{})
-			return err
-		})
+	r.Act(ctx, history.Act{Verb: "update", Object: r.reference(ds), Note: note, Disturbs: disturbs}, func(ctx context.Context) (err error) {
+		updated, err = r.put(ctx, ds, changes)
+		return err
 	})
 	return updated
 }
