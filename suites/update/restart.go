@@ -40,7 +40,7 @@ var _ = Describe("kubectl rollout", func() {
 
 	It("restart refuses to be the second within a second", catalog.Covers("F-11"), func(ctx SpecContext) {
 		ds := r.Create(ctx, fixtures.Fluentd())
-		Expect(restartTogether(ctx, r, ds)).To(ContainElement(kubectl.Refuse("failed to create patch for fluentd-elasticsearch: "+
+		Expect(restartTogether(ctx, r, ds)).To(ContainElement(kubectl.Refuse("failed to create patch for fluentd-elasticsearch: " +
 			"if restart has already been triggered within the past second, please wait before attempting to trigger another")))
 	})
 
