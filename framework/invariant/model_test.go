@@ -102,7 +102,7 @@ func (m *model) run() *film {
 
 // user does one thing that users do.
 func (m *model) user() {
-	switch m.rnd.Intn(9) {
+	switch m.rnd.Intn(14) {
 	case 0: // a broken image
 		m.bad["fluentd:broken"] = true
 		m.update(m.ds, image("broken"))
@@ -145,9 +145,48 @@ func (m *model) user() {
 			m.fail(p)
 			delete(m.due, p)
 		}
+	case 8: // another budget in the middle of a rollout
+		m.update(m.ds, image("h"+strconv.Itoa(m.rnd.Intn(100))))
+		m.settle(m.rnd.Intn(40))
+		budget := pick(m.rnd, "1", "2", "50%")
+		if v := (&version{object: m.ds}); v.surges() {
+			m.update(m.ds, maxSurge(budget))
+		} else if v.rolling() {
+			m.update(m.ds, maxUnavailable(budget))
+		}
+	case 9: // another strategy in the middle of a rollout
+		if m.flaw != sound {
+			return
+		}
+		m.update(m.ds, image("i"+strconv.Itoa(m.rnd.Intn(100))))
+		m.settle(m.rnd.Intn(60))
+		m.update(m.ds, pick(m.rnd, maxSurge("1"), maxUnavailable("1"), maxSurge("50%"), onDelete))
+	case 10: // a taint comes, and perhaps goes
+		m.update(m.ds, image("j"+strconv.Itoa(m.rnd.Intn(100))))
+		m.settle(m.rnd.Intn(40))
+		name := pick(m.rnd, m.nodes...)
+		if m.node[name] == nil {
+			return
+		}
+		m.taint(name, pick(m.rnd, corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute))
+		m.settle(m.rnd.Intn(200))
+		if m.node[name] != nil && m.rnd.Intn(2) == 0 {
+			m.taint(name, "")
+		}
+	case 11: // minReadySeconds is raised together with the template: all pods may go at once
+		m.update(m.ds, image("k"+strconv.Itoa(m.rnd.Intn(100))), minReady(m.ds.Spec.MinReadySeconds+int32(m.rnd.Intn(60))))
 	default:
 		m.update(m.ds, image("g"+strconv.Itoa(m.rnd.Intn(100))))
 	}
+}
+
+func (m *model) taint(name string, effect corev1.TaintEffect) {
+	n := m.node[name].DeepCopy()
+	n.Spec.Taints = nil
+	if effect != "" {
+		n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: effect}}
+	}
+	m.act("taint", nodeRef(name), []history.Disturbance{history.NodesChanged}, func() { m.emitNode(history.Modified, n) })
 }
 
 func (m *model) dropNode() {
@@ -224,9 +263,10 @@ func (m *model) kubelets() {
 }
 
 type place struct {
-	all, live []*corev1.Pod // not dead; neither terminating nor terminal
-	fresh     *corev1.Pod
-	old       *corev1.Pod
+	fits, stays bool
+	all, live   []*corev1.Pod // not dead; neither terminating nor terminal
+	fresh       *corev1.Pod
+	old         *corev1.Pod
 }
 
 // control is one pass of the controller.
@@ -241,8 +281,10 @@ func (m *model) control() {
 	hash := m.revise(ds)
 	m.breakWrites(hash)
 	places := map[string]*place{}
-	for name := range m.node {
-		places[name] = &place{}
+	where := newPlacement(&ds.Spec.Template)
+	for name, n := range m.node {
+		fits, stays := where.judge(n)
+		places[name] = &place{fits: fits, stays: stays}
 	}
 	for _, p := range m.pods {
 		pl := places[targetNode(p)]
@@ -286,10 +328,18 @@ func (m *model) manage(ds *appsv1.DaemonSet, names []string, places map[string]*
 	for _, name := range names {
 		pl := places[name]
 		for _, p := range pl.all {
-			if terminal(p) && p.DeletionTimestamp == nil {
+			if (terminal(p) || !pl.stays) && p.DeletionTimestamp == nil {
 				m.drop(p)
 				did = true
 			}
+		}
+		if !pl.stays {
+			continue
+		}
+		if !surge && len(pl.live) > 1 { // surge was there a moment ago: the oldest stays
+			m.drop(pl.live[1])
+			did = true
+			continue
 		}
 		if surge && len(pl.live) == 2 && pl.fresh == nil { // an update while a pair was there: the older one stays
 			m.drop(pl.live[1])
@@ -297,7 +347,7 @@ func (m *model) manage(ds *appsv1.DaemonSet, names []string, places map[string]*
 			continue
 		}
 		empty := len(pl.all) == 0 || surge && len(pl.live) == 0 || m.flaw == createTooEarly && len(pl.live) == 0
-		if !empty || len(pl.live) > 0 {
+		if !empty || len(pl.live) > 0 || !pl.fits {
 			continue
 		}
 		m.make(ds, name)
@@ -313,7 +363,14 @@ func (m *model) available(ds *appsv1.DaemonSet, p *corev1.Pod) bool {
 }
 
 func (m *model) allowed(v *version) int {
-	allowed, text := v.budget(len(m.node))
+	desired := 0
+	where := newPlacement(&v.object.Spec.Template)
+	for _, n := range m.node {
+		if fits, _ := where.judge(n); fits {
+			desired++
+		}
+	}
+	allowed, text := v.budget(desired)
 	if m.flaw == percentUnbounded {
 		value, err := strconv.Atoi(strings.TrimSuffix(text, "%"))
 		if err != nil {
@@ -335,6 +392,7 @@ func (m *model) roll(ds *appsv1.DaemonSet, v *version, names []string, places ma
 	var free, candidates []*corev1.Pod
 	for _, name := range names {
 		switch pl := places[name]; {
+		case len(pl.live) == 0 && !pl.fits:
 		case len(pl.live) == 0:
 			down++
 		case pl.old == nil:
@@ -376,7 +434,7 @@ func (m *model) surge(ds *appsv1.DaemonSet, v *version, names []string, places m
 			_, ready = readySince(pl.old)
 		}
 		switch {
-		case pl.old == nil:
+		case pl.old == nil || !pl.fits:
 		case pl.fresh == nil && !m.available(ds, pl.old):
 			free = append(free, name)
 		case pl.fresh == nil:
