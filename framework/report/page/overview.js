@@ -10,7 +10,7 @@ function drawHead() {
       fact("implementation", make("b", {}, [i.organization, i.project, i.version].filter(Boolean).join(" ") || "not named")),
       fact("cluster", `${c.provider}, ${count(c.nodes, "node")}, Kubernetes ${c.kubernetesVersion}`),
       fact("seed", make("code", {}, String(report.suite.seed))),
-      fact("suite", `${report.suite.version} ${String(report.suite.commit).slice(0, 12)}`),
+      fact("suite", `${report.suite.version} ${String(report.suite.commit).replace(/^([0-9a-f]{12})[0-9a-f]+/, "$1")}`),
       fact("date", report.date.replace("T", " ").replace("Z", " UTC"))),
     make("button", {onclick: () => byId("help").showModal(), title: "Keys (?)"}, "keys"));
 }
