@@ -1,0 +1,94 @@
+package revision
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"rollcall.dev/fixtures"
+	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/cluster"
+	"rollcall.dev/framework/rollout"
+)
+
+var _ = Describe("Revisions that somebody else changes", func() {
+	r := rollout.New()
+
+	It("do not hold an update up by having the name of its revision", catalog.Covers("I-15"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		ds := complete(ctx, r).DaemonSet
+		// How revisions are named is the implementation's business. If the name follows from the template, this is the name that the
+		// second update needs.
+		name := rollout.Numbered(updated(ctx, r, ds, fixtures.FluentdNext).Revisions, 2).Name
+		r.DeleteRevision(ctx, rollout.Numbered(updated(ctx, r, ds, fixtures.FluentdImage).Revisions, 2))
+		foreign := r.CreateRevision(ctx, &appsv1.ControllerRevision{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{cluster.RunLabel: r.Run}},
+			Revision:   1, Data: runtime.RawExtension{Raw: []byte(`{"spec":{"template":{"of":"somebody else"}}}`)},
+		})
+		updated(ctx, r, ds, fixtures.FluentdNext)
+		Expect(r.State(ds).All.ControllerRevisions).To(ContainElement(And(
+			HaveField("UID", foreign.UID), HaveField("Data.Raw", foreign.Data.Raw), HaveField("OwnerReferences", BeEmpty()))),
+			"the foreign revision, which the DaemonSet does not select, should be untouched")
+	})
+
+	It("stay deleted if they are old", catalog.Covers("I-16"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		ds := complete(ctx, r).DaemonSet
+		state := updated(ctx, r, ds, fixtures.FluentdNext)
+		r.DeleteRevision(ctx, rollout.Numbered(state.Revisions, 1))
+		r.Update(ctx, ds, touch)
+		r.Soon(ctx, ds).Should(rollout.HaveObserved())
+		r.Settle(ctx)
+		Expect(r.State(ds).Revisions).To(ConsistOf(HaveField("UID", rollout.Numbered(state.Revisions, 2).UID)), "only the current revision should be left")
+	})
+
+	It("are recorded again if they are current", catalog.Covers("I-16"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		ds := complete(ctx, r).DaemonSet
+		deleted := rollout.Numbered(updated(ctx, r, ds, fixtures.FluentdNext).Revisions, 2)
+		r.DeleteRevision(ctx, deleted)
+		r.Update(ctx, ds, touch)
+		after := r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.Match("have its template on record again", func(s rollout.State) string {
+			if newest := rollout.Newest(s.Revisions); newest == nil || newest.UID == deleted.UID || rollout.RecordedImage(newest) != fixtures.FluentdNext {
+				return "has no such revision"
+			}
+			return ""
+		})))
+		Expect(after.Revisions).To(HaveLen(2), "the revision before should be there too")
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+	})
+
+	It("are adopted if they match and nobody controls them", catalog.Covers("I-18"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		ds := complete(ctx, r).DaemonSet
+		before := updated(ctx, r, ds, fixtures.FluentdNext)
+		r.Delete(ctx, ds, metav1.DeletePropagationOrphan)
+		r.Soon(ctx, ds).Should(rollout.BeGone())
+		again := r.Create(ctx, fixtures.Fluentd(), rollout.Image(fixtures.FluentdNext))
+		after := r.Eventually(ctx, again).Should(rollout.And(rollout.BeComplete(), rollout.HaveRevisions(1, 2)))
+		for _, revision := range after.Revisions {
+			Expect(before.Revisions).To(ContainElement(HaveField("UID", revision.UID)), "revision %d should be the orphaned one", revision.Revision)
+		}
+	})
+
+	It("are left alone if another object controls them", catalog.Covers("I-18"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		owner := r.Foreign(ctx, "owner")
+		foreign := r.CreateRevision(ctx, &appsv1.ControllerRevision{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: "foreign", OwnerReferences: []metav1.OwnerReference{owner},
+				Labels: map[string]string{"name": fixtures.FluentdName, appsv1.ControllerRevisionHashLabelKey: "foreign", cluster.RunLabel: r.Run},
+			},
+			Revision: 7, Data: runtime.RawExtension{Raw: []byte(`{"spec":{"template":{"of":"somebody else"}}}`)},
+		})
+		// With a limit of 0 a controller that takes it for its own would remove it.
+		ds := complete(ctx, r, limit(0)).DaemonSet
+		updated(ctx, r, ds, fixtures.FluentdNext)
+		r.Soon(ctx, ds).Should(rollout.HaveRevisions(2))
+		r.Settle(ctx)
+		Expect(r.State(ds).All.ControllerRevisions).To(ContainElement(And(
+			HaveField("UID", foreign.UID), HaveField("Revision", foreign.Revision), HaveField("OwnerReferences", Equal(foreign.OwnerReferences)))))
+	})
+})

@@ -1,0 +1,44 @@
+package revision
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/rollout"
+)
+
+var _ = Describe("revisionHistoryLimit", func() {
+	r := rollout.New()
+
+	It("leaves the newest old revisions and the current one", catalog.Covers("I-13"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		ds := complete(ctx, r, limit(2)).DaemonSet
+		for _, version := range []string{"v2.6.0", "v2.5.1", "v2.5.0", "v2.4.0"} {
+			updated(ctx, r, ds, tag(version))
+		}
+		r.Soon(ctx, ds).Should(rollout.HaveRevisions(3, 4, 5))
+		r.Update(ctx, ds, limit(0))
+		after := r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HaveRevisions(5)))
+		Expect(rollout.RecordedImage(after.Revisions[0])).To(Equal(tag("v2.4.0")), "the revision that is left should be the current one")
+	})
+
+	It("takes away no revision that a pod still runs", catalog.Covers("I-13"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		ds := complete(ctx, r, rollout.OnDelete(), limit(0)).DaemonSet
+		for _, version := range []string{"v2.6.0", "v2.5.1"} {
+			r.Update(ctx, ds, rollout.Image(tag(version)))
+			r.Soon(ctx, ds).Should(rollout.HaveObserved())
+		}
+		r.Soon(ctx, ds).Should(rollout.HaveRevisions(1, 3))
+		r.Settle(ctx)
+		after := r.State(ds)
+		Expect(rollout.Numbers(after.Revisions)).To(Equal([]int64{1, 3}), "revision 1 is what the pods run, revision 3 the current template")
+
+		for _, pod := range after.Pods {
+			r.DeletePod(ctx, pod)
+		}
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HaveRevisions(3),
+			rollout.HavePods(2, "of the last template", rollout.WithImage(tag("v2.5.1")))))
+	})
+})
