@@ -9,6 +9,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
 
@@ -112,4 +113,51 @@ func (r *R) mendLater(node string, change func(*corev1.Node)) {
 		}
 		return nil
 	}, ginkgo.NodeTimeout(r.patience(time.Minute)))
+}
+
+// Annotate gives the node an annotation with the run's id as its value.
+func (r *R) Annotate(ctx context.Context, node, key string) {
+	ginkgo.GinkgoHelper()
+	r.mendLater(node, func(n *corev1.Node) { delete(n.Annotations, key) })
+	r.changeNode(ctx, history.Act{Verb: "annotate", Note: key}, node, func(n *corev1.Node) { metav1.SetMetaDataAnnotation(&n.ObjectMeta, key, r.Run) })
+}
+
+// Report writes what kubelets and other agents report of a node into its status: so much of an extended resource, and a condition
+// of the same name, which is True. Neither is anything that a pod is chosen by.
+func (r *R) Report(ctx context.Context, node, resourceName, quantity string) {
+	ginkgo.GinkgoHelper()
+	e, name := r.Environment, corev1.ResourceName(resourceName)
+	withdraw := func(n *corev1.Node) {
+		delete(n.Status.Capacity, name)
+		delete(n.Status.Allocatable, name)
+		n.Status.Conditions = slices.DeleteFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool { return string(c.Type) == resourceName })
+	}
+	ginkgo.DeferCleanup(func(ctx context.Context) error {
+		if err := e.writeNodeStatus(ctx, node, withdraw); err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("taking %s from the status of node %s: %w", resourceName, node, err)
+		}
+		return nil
+	}, ginkgo.NodeTimeout(r.patience(time.Minute)))
+	r.Act(ctx, history.Act{Verb: "report", Object: nodeReference(node), Note: resourceName + ": " + quantity}, func(ctx context.Context) error {
+		return e.writeNodeStatus(ctx, node, func(n *corev1.Node) {
+			withdraw(n)
+			n.Status.Capacity[name], n.Status.Allocatable[name] = resource.MustParse(quantity), resource.MustParse(quantity)
+			n.Status.Conditions = append(n.Status.Conditions, corev1.NodeCondition{
+				Type: corev1.NodeConditionType(resourceName), Status: corev1.ConditionTrue, Reason: "Reported",
+				LastHeartbeatTime: metav1.Now(), LastTransitionTime: metav1.Now(),
+			})
+		})
+	})
+}
+
+func (e *Environment) writeNodeStatus(ctx context.Context, name string, change func(*corev1.Node)) error {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		node, err := e.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		change(node)
+		_, err = e.Client.CoreV1().Nodes().UpdateStatus(ctx, node, metav1.UpdateOptions{})
+		return err
+	})
 }

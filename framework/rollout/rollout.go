@@ -26,6 +26,7 @@ import (
 type R struct {
 	disturbances []history.Disturbance
 	shared       string // namespace that is not the spec's own
+	lessee       string // who leased the nodes, if it was not Namespace
 
 	*Environment
 	// Namespace is where the spec's objects go.
@@ -160,7 +161,12 @@ func (r *R) cleanUp(ctx context.Context) error {
 }
 
 // holder is the spec's name in the table of leases. A shared namespace can hold one spec at a time.
-func (r *R) holder() string { return r.Namespace }
+func (r *R) holder() string {
+	if r.lessee != "" {
+		return r.lessee
+	}
+	return r.Namespace
+}
 
 // Nodes leases count nodes that other specs may use too, as long as none of them changes nodes. Only the leased nodes are
 // recorded and judged. A cluster with fewer nodes skips the spec.

@@ -45,3 +45,8 @@ func All(conditions ...func(*corev1.Pod) bool) func(*corev1.Pod) bool {
 func Other(than *corev1.Pod) func(*corev1.Pod) bool {
 	return func(pod *corev1.Pod) bool { return pod.UID != than.UID }
 }
+
+// Terminal says whether the pod has ended: phase Failed or Succeeded.
+func Terminal(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
+}

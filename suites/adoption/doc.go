@@ -1,2 +1,55 @@
-// Package adoption proves area J of the catalog: adoption, orphans, deletion.
+// Package adoption proves area J of the catalog: orphans, adoption and release, the three ways to delete, and what is left alone.
 package adoption
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"rollcall.dev/fixtures"
+	"rollcall.dev/framework/rollout"
+)
+
+// complete creates the DaemonSet and waits until it is rolled out.
+func complete(ctx context.Context, r *rollout.R, changes ...rollout.Change) rollout.State {
+	GinkgoHelper()
+	ds := r.Create(ctx, fixtures.Fluentd(), changes...)
+	return r.Eventually(ctx, ds).Should(rollout.BeComplete())
+}
+
+// orphaned deletes the DaemonSet, leaving its pods and revisions, and waits until they have no owner.
+func orphaned(ctx context.Context, r *rollout.R, ds *appsv1.DaemonSet) rollout.State {
+	GinkgoHelper()
+	r.Delete(ctx, ds, metav1.DeletePropagationOrphan)
+	return r.Soon(ctx, ds).Should(rollout.BeGone())
+}
+
+// called gives a DaemonSet another name and leaves its selector.
+func called(name string) rollout.Change {
+	return func(ds *appsv1.DaemonSet) { ds.Name = name }
+}
+
+// lookalike is a pod on the node that the fixtures' DaemonSet selects.
+func lookalike(name, node string, owners ...metav1.OwnerReference) *corev1.Pod {
+	grace := int64(1)
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"name": fixtures.FluentdName}, OwnerReferences: owners},
+		Spec: corev1.PodSpec{
+			NodeName: node, TerminationGracePeriodSeconds: &grace,
+			Containers: []corev1.Container{{Name: fixtures.FluentdName, Image: fixtures.FluentdImage}},
+		},
+	}
+}
+
+// expectUntouched fails unless the pod is there as it was, with the owners that it had, and nobody deletes it.
+func expectUntouched(s rollout.State, pod *corev1.Pod) {
+	GinkgoHelper()
+	live := s.Find(pod)
+	Expect(live).NotTo(BeNil(), "pod %s should still exist", pod.Name)
+	Expect(live.DeletionTimestamp).To(BeNil(), "nobody should delete pod %s", pod.Name)
+	Expect(live.OwnerReferences).To(Equal(pod.OwnerReferences), "pod %s should have the owners that it had", pod.Name)
+}

@@ -1,0 +1,181 @@
+package adoption
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"rollcall.dev/fixtures"
+	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/history"
+	"rollcall.dev/framework/rollout"
+)
+
+var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
+	r := rollout.New()
+
+	It("run on with their revisions, and are not made again when they are deleted", catalog.Covers("J-01"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		before := complete(ctx, r)
+		orphaned(ctx, r, before.DaemonSet)
+		left := r.State(before.DaemonSet).All
+		Expect(left.Pods).To(ConsistOf(rollout.SamePods(before.Pods)...))
+		for _, pod := range left.Pods {
+			Expect(pod.OwnerReferences).To(BeEmpty(), "pod %s should have no owner", pod.Name)
+			Expect(pod.Status.ContainerStatuses).To(HaveEach(HaveField("RestartCount", BeZero())), "pod %s should not be restarted", pod.Name)
+		}
+		Expect(left.ControllerRevisions).To(ConsistOf(And(HaveField("UID", before.Revisions[0].UID), HaveField("OwnerReferences", BeEmpty()))))
+
+		r.DeletePod(ctx, before.Pods[0])
+		r.Soon(ctx, before.DaemonSet).Should(rollout.Match("have lost the pod", func(s rollout.State) string {
+			if s.Find(before.Pods[0]) != nil {
+				return "has pod " + before.Pods[0].Name + " still"
+			}
+			return ""
+		}))
+		r.Settle(ctx)
+		Expect(r.State(before.DaemonSet).All.Pods).To(ConsistOf(rollout.SamePods(before.Pods[1:])...), "nobody should replace an orphan")
+	})
+
+	It("are adopted as they are by a DaemonSet of another name with their selector and template", catalog.Covers("J-02", "J-03"), func(ctx SpecContext) {
+		r.Nodes(ctx, 3)
+		before := complete(ctx, r)
+		orphaned(ctx, r, before.DaemonSet)
+		heir := r.Create(ctx, fixtures.Fluentd(), called("fluentd-heir"))
+		r.Eventually(ctx, heir).Should(rollout.BeComplete())
+		r.Settle(ctx)
+		after := r.State(heir)
+		Expect(after.Pods).To(ConsistOf(rollout.SamePods(before.Pods)...), "the heir should control the pods that were there")
+		for _, pod := range after.Pods {
+			Expect(pod.Status.ContainerStatuses).To(HaveEach(HaveField("RestartCount", BeZero())), "pod %s should not be restarted", pod.Name)
+		}
+		Expect(after.All.Pods).To(HaveLen(3), "no second pods should have been made")
+	})
+
+	It("are not adopted while they end, nor if another controller has them", catalog.Covers("J-02"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 2)
+		foreign := r.CreatePod(ctx, lookalike("foreign", nodes[0], r.Foreign(ctx, "owner")))
+		before := complete(ctx, r, rollout.TerminatesFor(4))
+		orphaned(ctx, r, before.DaemonSet)
+		ending := rollout.Where(before.Pods, rollout.OnNode(nodes[1]))[0]
+		r.DeletePod(ctx, ending)
+
+		heir := r.Create(ctx, fixtures.Fluentd(), rollout.TerminatesFor(4))
+		after := r.Eventually(ctx, heir).Should(rollout.BeComplete())
+		Expect(after.Pods).NotTo(ContainElement(HaveField("UID", ending.UID)))
+		Expect(rollout.Where(after.Pods, rollout.OnNode(nodes[1]))).To(HaveLen(1), "the node of the orphan that ended should have a pod of its own")
+		Expect(rollout.Where(after.Pods, rollout.OnNode(nodes[0]))).To(ConsistOf(rollout.SamePods(rollout.Where(before.Pods, rollout.OnNode(nodes[0])))...))
+		expectUntouched(after, foreign)
+		for _, e := range after.All.Entries {
+			if e.Pod != nil && e.Pod.UID == ending.UID {
+				Expect(metav1.GetControllerOf(e.Pod)).NotTo(HaveField("UID", heir.UID), "pod %s was ending when the heir came", ending.Name)
+			}
+		}
+	})
+
+	It("are replaced by a DaemonSet with another template, within its budget", catalog.Covers("J-04", "M-02"), func(ctx SpecContext) {
+		r.Nodes(ctx, 3)
+		ds := complete(ctx, r).DaemonSet
+		// An update before the orphaning keeps this apart from the next spec.
+		r.Update(ctx, ds, rollout.Template(func(t *corev1.PodTemplateSpec) { t.Labels["step"] = "second" }))
+		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		orphaned(ctx, r, ds)
+		heir := r.Create(ctx, fixtures.FluentdUpdate(), rollout.ReadyAfter(1))
+		r.Eventually(ctx, heir).Should(rollout.And(rollout.BeComplete(),
+			rollout.HavePods(3, "of the heir's template", rollout.WithImage(fixtures.FluentdNext))))
+		r.Barrier(ctx)
+		Expect(mostMissing(r.State(heir), before.Pods)).To(BeNumerically("<=", 1), "maxUnavailable is 1, so no two nodes should be without a Ready pod at once")
+	})
+
+	It("are kept by a DaemonSet with another template that replaces nothing by itself", catalog.Covers("J-04"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		ds := complete(ctx, r).DaemonSet
+		r.Update(ctx, ds, rollout.Template(func(t *corev1.PodTemplateSpec) { t.Labels["step"] = "second" }))
+		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		orphaned(ctx, r, ds)
+		heir := r.Create(ctx, fixtures.FluentdUpdate(), rollout.OnDelete())
+		r.Soon(ctx, heir).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(2, "that it adopted", rollout.WithImage(fixtures.FluentdImage))))
+		r.Settle(ctx)
+		Expect(r.State(heir).Pods).To(ConsistOf(rollout.SamePods(before.Pods)...), "OnDelete must not replace a pod by itself")
+
+		r.DeletePod(ctx, before.Pods[0])
+		r.Eventually(ctx, heir).Should(rollout.HavePods(1, "of the heir's template", rollout.All(rollout.WithImage(fixtures.FluentdNext), rollout.Ready)))
+	})
+
+	It("are replaced, too, if they are of a DaemonSet that was never updated", catalog.Covers("J-05"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		orphaned(ctx, r, complete(ctx, r).DaemonSet)
+		heir := r.Create(ctx, fixtures.Fluentd(), rollout.Image(fixtures.FluentdNext))
+		after := r.Eventually(ctx, heir).Should(rollout.BeComplete())
+		Expect(rollout.Where(after.Pods, rollout.WithImage(fixtures.FluentdImage))).To(BeEmpty(),
+			"the status calls the DaemonSet completely rolled out, so no pod should still run another image than its template's")
+	})
+
+	It("are let go and found again by their labels", catalog.Covers("J-06"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		before := complete(ctx, r)
+		ds, pod := before.DaemonSet, before.Pods[0]
+		rename := func(to string) {
+			r.EditPod(ctx, pod, "label name="+to, func(live *corev1.Pod) { live.Labels["name"] = to })
+		}
+		rename("released")
+		replaced := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.Match("have let the pod go", func(s rollout.State) string {
+			if live := s.Find(pod); live == nil || len(live.OwnerReferences) > 0 {
+				return "has not: it still controls the pod, or the pod is gone"
+			}
+			return ""
+		})))
+		Expect(rollout.Where(replaced.Pods, rollout.OnNode(pod.Spec.NodeName))).To(HaveLen(1), "the node of the released pod should have another")
+
+		rename(fixtures.FluentdName)
+		after := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.Match("have taken the pod back, or pruned it", func(s rollout.State) string {
+			if live := s.Find(pod); live != nil && len(live.OwnerReferences) == 0 {
+				return "has left it an orphan"
+			}
+			return ""
+		})))
+		adopted := false
+		for _, e := range after.All.Entries {
+			if e.Pod != nil && e.Pod.UID == pod.UID && e.Type == history.Modified {
+				c := metav1.GetControllerOf(e.Pod)
+				adopted = c != nil && c.UID == ds.UID
+			}
+		}
+		Expect(adopted).To(BeTrue(), "pod %s matches the selector again, so the DaemonSet should have taken it over before one of the two went", pod.Name)
+		Expect(rollout.Where(after.All.Pods, rollout.OnNode(pod.Spec.NodeName))).To(HaveLen(1), "one of the two pods should be left")
+	})
+})
+
+// mostMissing is the largest number of nodes that were without a Ready pod at once, of those that the pods were on. Where two
+// pods of a node follow one another it counts from the event that took the first away to that which shows the second Ready.
+func mostMissing(s rollout.State, first []*corev1.Pod) int {
+	ready := map[string]map[string]bool{}
+	began := false
+	for _, pod := range first {
+		ready[pod.Spec.NodeName] = map[string]bool{string(pod.UID): true}
+	}
+	most := 0
+	for _, e := range s.All.Entries {
+		if e.DaemonSet != nil && e.DaemonSet.UID == s.DaemonSet.UID {
+			began = true
+		}
+		if e.Pod == nil || !began || ready[e.Pod.Spec.NodeName] == nil {
+			continue
+		}
+		up := e.Type != history.Deleted && e.Pod.DeletionTimestamp == nil && rollout.Ready(e.Pod)
+		ready[e.Pod.Spec.NodeName][string(e.Pod.UID)] = up
+		missing := 0
+		for _, pods := range ready {
+			served := false
+			for _, up := range pods {
+				served = served || up
+			}
+			if !served {
+				missing++
+			}
+		}
+		most = max(most, missing)
+	}
+	return most
+}

@@ -1,0 +1,85 @@
+package failedpods
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"rollcall.dev/fixtures"
+	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/history"
+	"rollcall.dev/framework/rollout"
+)
+
+const (
+	// slowDown is a pause between two replacements that shows that they have slowed down: whoever makes at most ten in two minutes
+	// pauses for longer than this before the eleventh.
+	slowDown = 10 * time.Second
+	// most is how many replacements may come before that pause (catalog L-02).
+	most = 10
+	// reset is well below the pause that follows a pause of slowDown.
+	reset = 15 * time.Second
+)
+
+var _ = Describe("A node that turns every pod away", func() {
+	r := rollout.New()
+
+	It("is tried ever more rarely, and at once when the spec is new", SpecPriority(10), catalog.Covers("L-02"), func(ctx SpecContext) {
+		node := r.NodesAlone(ctx, 1)[0]
+		r.RejectPods(ctx, node, "OutOfcpu")
+		ds := r.Create(ctx, fixtures.Fluentd())
+		r.Eventually(ctx, ds).Should(rollout.Match("slow down replacing failed pods", func(s rollout.State) string {
+			pods, pause := replacements(s)
+			switch {
+			case pods > most+1:
+				return fmt.Sprintf("has made %d pods without a pause of %s", pods, slowDown)
+			case pause < slowDown:
+				return fmt.Sprintf("has not: the longest pause between two of %d pods was %s", pods, pause)
+			}
+			return ""
+		}))
+		pods, _ := replacements(r.State(ds))
+		Expect(pods).To(BeNumerically("<=", most+1))
+
+		r.AcceptPods(ctx, node)
+		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
+		r.Soon(ctx, ds).Within(reset).Should(rollout.And(rollout.HaveObserved(),
+			rollout.HavePods(1, "of the new template", rollout.WithImage(fixtures.FluentdNext))))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+	})
+
+	It("does not hold up the update of other nodes", catalog.CoversWith([]catalog.Need{catalog.PodRejection}, "L-01", "L-05"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 3)
+		before := complete(ctx, r, rollout.MaxUnavailable(2))
+		r.RejectPods(ctx, nodes[0], "NodeAffinity")
+		r.Update(ctx, before.DaemonSet, rollout.Image(fixtures.FluentdNext))
+		r.Eventually(ctx, before.DaemonSet).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(2, "of the new template on the other nodes",
+			func(p *corev1.Pod) bool {
+				return rollout.TargetNode(p) != nodes[0] && rollout.WithImage(fixtures.FluentdNext)(p) && rollout.Ready(p)
+			})))
+		r.AcceptPods(ctx, nodes[0])
+		r.Eventually(ctx, before.DaemonSet).Should(rollout.BeComplete())
+	})
+})
+
+// replacements counts the pods that the DaemonSet has had, and returns the longest time between the creation of one and of the next.
+func replacements(s rollout.State) (pods int, longest time.Duration) {
+	seen := map[types.UID]bool{}
+	var created []time.Time
+	for _, e := range s.All.Entries {
+		if e.Type == history.Added && e.Pod != nil && !seen[e.Pod.UID] {
+			seen[e.Pod.UID] = true
+			created = append(created, e.Pod.CreationTimestamp.Time)
+		}
+	}
+	slices.SortFunc(created, time.Time.Compare)
+	for i := 1; i < len(created); i++ {
+		longest = max(longest, created[i].Sub(created[i-1]))
+	}
+	return len(created), longest
+}

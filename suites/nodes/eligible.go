@@ -1,0 +1,111 @@
+package nodes
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/fixtures"
+	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/rollout"
+)
+
+var _ = Describe("A change of a node", func() {
+	r := rollout.New()
+
+	It("that makes it match gets it a pod, and one that makes it match no longer takes the pod away, whatever the budget", catalog.Covers("K-03"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 3)
+		for _, node := range nodes {
+			r.LabelNode(ctx, node, "chosen")
+		}
+		key, value := r.NodeLabel("chosen")
+		before := complete(ctx, r, rollout.MaxUnavailable(1), rollout.TerminatesFor(1), func(ds *appsv1.DaemonSet) { ds.Spec.Template.Spec.NodeSelector[key] = value })
+		ds := before.DaemonSet
+
+		r.UnlabelNode(ctx, nodes[0], "chosen")
+		r.UnlabelNode(ctx, nodes[1], "chosen")
+		r.Soon(ctx, ds).Should(rollout.And(haveNone(nodes[0]), haveNone(nodes[1]), desire(1)))
+		r.Settle(ctx)
+		Expect(r.State(ds).Pods).To(ConsistOf(rollout.SamePods(rollout.Where(before.Pods, rollout.OnNode(nodes[2])))...), "the node that still matches should keep its pod")
+
+		r.LabelNode(ctx, nodes[0], "chosen")
+		r.LabelNode(ctx, nodes[1], "chosen")
+		r.Soon(ctx, ds).Should(rollout.BeComplete())
+	})
+
+	It("by an untolerated NoExecute taint takes the pod away until the taint is gone", catalog.Covers("K-04"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		before := complete(ctx, r)
+		ds := before.DaemonSet
+		r.Taint(ctx, nodes[0], "out", corev1.TaintEffectNoExecute)
+		r.Soon(ctx, ds).Should(rollout.And(haveNone(nodes[0]), desire(1)))
+		r.Settle(ctx)
+		Expect(r.State(ds).Pods).To(ConsistOf(rollout.SamePods(rollout.Where(before.Pods, rollout.OnNode(nodes[1])))...), "the tainted node should stay without a pod, and the other keep its own")
+
+		r.Untaint(ctx, nodes[0], "out")
+		r.Soon(ctx, ds).Should(rollout.BeComplete())
+	})
+
+	It("by an untolerated NoSchedule taint leaves the pod, and makes none after it", catalog.Covers("K-05"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		before := complete(ctx, r)
+		ds := before.DaemonSet
+		r.Taint(ctx, nodes[0], "full", corev1.TaintEffectNoSchedule)
+		r.Settle(ctx)
+		r.Update(ctx, ds, func(ds *appsv1.DaemonSet) { ds.Spec.MinReadySeconds = 1 }) // so that the controller looks at it
+		r.Soon(ctx, ds).Should(rollout.HaveObserved())
+		r.Settle(ctx)
+		Expect(r.State(ds).Pods).To(ConsistOf(rollout.SamePods(before.Pods)...), "the pod on the tainted node should run on")
+
+		r.DeletePod(ctx, podOn(before, nodes[0]))
+		r.Soon(ctx, ds).Should(rollout.And(haveNone(nodes[0]), desire(1)))
+		r.Settle(ctx)
+		Expect(rollout.Where(r.State(ds).Pods, rollout.OnNode(nodes[0]))).To(BeEmpty(), "the tainted node should get no pod")
+
+		r.Untaint(ctx, nodes[0], "full")
+		r.Soon(ctx, ds).Should(rollout.BeComplete())
+	})
+
+	It("by a PreferNoSchedule taint changes nothing", catalog.Covers("K-06"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		before := complete(ctx, r)
+		ds := before.DaemonSet
+		for _, node := range nodes {
+			r.Taint(ctx, node, "rather-not", corev1.TaintEffectPreferNoSchedule)
+		}
+		r.Settle(ctx)
+		Expect(r.State(ds).Pods).To(ConsistOf(rollout.SamePods(before.Pods)...))
+		r.DeletePod(ctx, podOn(before, nodes[0]))
+		r.Soon(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(1, "that are new", func(p *corev1.Pod) bool {
+			return p.UID != before.Pods[0].UID && p.UID != before.Pods[1].UID
+		})))
+		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", rollout.WithImage(fixtures.FluentdNext))))
+	})
+
+	It("by cordoning it changes nothing: the pod runs, is made again and is updated", catalog.Covers("K-07"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		before := complete(ctx, r)
+		ds := before.DaemonSet
+		r.Cordon(ctx, nodes[0])
+		r.Settle(ctx)
+		Expect(r.State(ds).Pods).To(ConsistOf(rollout.SamePods(before.Pods)...), "the pods should run on")
+		cordoned := podOn(before, nodes[0])
+		r.DeletePod(ctx, cordoned)
+		r.Soon(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(1, "that are new", rollout.All(rollout.OnNode(nodes[0]), rollout.Other(cordoned)))))
+		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", rollout.WithImage(fixtures.FluentdNext))))
+	})
+
+	It("in its resources, conditions or annotations makes and deletes no pod", catalog.Covers("K-10"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		before := complete(ctx, r)
+		r.Report(ctx, nodes[0], "rollcall.dev/things", "2")
+		r.Annotate(ctx, nodes[1], "rollcall.dev/note")
+		r.Settle(ctx)
+		after := r.State(before.DaemonSet)
+		Expect(after.Pods).To(ConsistOf(rollout.SamePods(before.Pods)...))
+		Expect(after.DaemonSet.Status).To(Equal(before.DaemonSet.Status), "the status")
+	})
+})
