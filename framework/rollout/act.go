@@ -39,6 +39,7 @@ func (r *R) Create(ctx context.Context, ds *appsv1.DaemonSet, changes ...Change)
 		created, err = r.Client.AppsV1().DaemonSets(r.Namespace).Create(ctx, ds, metav1.CreateOptions{})
 		return err
 	})
+	r.generations.note(created)
 	return created
 }
 
@@ -76,6 +77,7 @@ func (r *R) UpdateDisturbing(ctx context.Context, ds *appsv1.DaemonSet, disturbs
 		updated, err = r.put(ctx, ds, changes)
 		return err
 	})
+	r.generations.note(updated)
 	return updated
 }
 
@@ -98,6 +100,7 @@ func (r *R) KubectlAct(ctx context.Context, object history.Reference, disturbs [
 		result = r.kubectl(ctx, args, options...)
 		return nil
 	})
+	r.noteLive(ctx, object)
 	return result
 }
 

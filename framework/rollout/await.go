@@ -125,12 +125,18 @@ func (a Assertion) Should(matcher types.GomegaMatcher) State {
 	ctx, cancel := context.WithTimeoutCause(a.ctx, limit, tooLate)
 	defer cancel()
 	var state State
+	behind := ""
 	err := a.r.recorder.Until(ctx, func(v history.View) (bool, error) {
 		state = stateOf(v, a.ds)
+		if behind = a.r.generations.outdated(state, a.ds); behind != "" {
+			return false, nil
+		}
 		return matcher.Match(state)
 	})
 	switch {
 	case err == nil:
+	case errors.Is(err, tooLate) && behind != "":
+		Fail(fmt.Sprintf("waiting for DaemonSet %s: %s\n%s", a.ds.Name, behind, tooLate))
 	case errors.Is(err, tooLate):
 		Fail(fmt.Sprintf("%s\n%s", matcher.FailureMessage(state), tooLate))
 	default:

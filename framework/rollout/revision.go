@@ -54,6 +54,7 @@ func (r *R) PatchWith(ctx context.Context, ds *appsv1.DaemonSet, revision *appsv
 		patched, err = r.Client.AppsV1().DaemonSets(r.Namespace).Patch(ctx, ds.Name, patch.StrategicMergePatchType, revision.Data.Raw, metav1.PatchOptions{})
 		return err
 	})
+	r.generations.note(patched)
 	return patched
 }
 

@@ -30,10 +30,11 @@ type R struct {
 
 	*Environment
 	// Namespace is where the spec's objects go.
-	Namespace string
-	recorder  *history.Recorder
-	nodes     []string
-	files     string // folder of the manifests that the spec's kubectl reads
+	Namespace   string
+	recorder    *history.Recorder
+	nodes       []string
+	generations generations
+	files       string // folder of the manifests that the spec's kubectl reads
 }
 
 // Option changes what New sets up.
@@ -67,7 +68,7 @@ func (r *R) begin(ctx ginkgo.SpecContext) error {
 	if environment == nil {
 		return errors.New("rollout.Use was not called before the first spec")
 	}
-	r.Environment, r.nodes = environment, nil
+	r.Environment, r.nodes, r.generations.known = environment, nil, nil
 	report := ginkgo.CurrentSpecReport()
 	id := specID(report.FullText())
 	r.Namespace = fmt.Sprintf("rollcall-%s-%s", r.Run, id)

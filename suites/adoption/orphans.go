@@ -69,7 +69,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		expectUntouched(after, foreign)
 		for _, e := range after.All.Entries {
 			if e.Pod != nil && e.Pod.UID == ending.UID {
-				Expect(metav1.GetControllerOf(e.Pod)).NotTo(HaveField("UID", heir.UID), "pod %s was ending when the heir came", ending.Name)
+				Expect(e.Pod.OwnerReferences).NotTo(ContainElement(HaveField("UID", heir.UID)), "pod %s was ending when the heir came", ending.Name)
 			}
 		}
 	})
