@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"syscall"
 	"time"
 
@@ -185,27 +186,28 @@ func (p *Provider) ask(ctx context.Context, client kubernetes.Interface, node st
 		return fmt.Errorf("watching %s: %w", node, err)
 	}
 	defer stream.Stop()
-	again := time.NewTicker(250 * time.Millisecond)
-	defer again.Stop()
-	for {
-		question := fmt.Sprintf("%d.%d", generation, time.Now().UnixNano())
+	// An answer to any of this call's questions will do: on a busy machine it comes later than the next question.
+	call := fmt.Sprintf("%d.%d.", generation, time.Now().UnixNano())
+	for wait := 250 * time.Millisecond; ; wait *= 2 {
+		question := call + wait.String()
 		patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, askedAnnotation, question)
 		if _, err := client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 			return fmt.Errorf("asking the simulated kubelet of %s: %w", node, err)
 		}
+		again := time.After(wait)
 		for asked := true; asked; {
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("the simulated kubelet of %s does not answer (log: %s): %w", node, p.logPath("kwok-controller"), ctx.Err())
-			case <-again.C:
+				return fmt.Errorf("the simulated kubelet of %s does not answer (log: %s): %w", node, p.logPath("kwok-controller"), context.Cause(ctx))
+			case <-again:
 				asked = false
-			case event, ok := <-stream.ResultChan():
-				if n, is := event.Object.(*corev1.Node); ok && is {
-					if n.Annotations[acknowledgedAnnotation] == question {
-						return nil
-					}
-				} else {
+			case event := <-stream.ResultChan():
+				n, ok := event.Object.(*corev1.Node)
+				if !ok {
 					return fmt.Errorf("the watch of %s ended before its simulated kubelet answered", node)
+				}
+				if strings.HasPrefix(n.Annotations[acknowledgedAnnotation], call) {
+					return nil
 				}
 			}
 		}

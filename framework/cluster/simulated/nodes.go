@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/util/workqueue"
 )
 
 const (
@@ -74,59 +73,6 @@ func node(name string, address net.IP) *corev1.Node {
 
 // nodeAddress gives the i-th node an address of its own.
 func nodeAddress(i int) net.IP { return net.IPv4(10, 0, byte(i/250), byte(i%250+1)) }
-
-// createNodes creates node-1 … node-n.
-func createNodes(ctx context.Context, client kubernetes.Interface, n int) error {
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-	workqueue.ParallelizeUntil(ctx, 32, n, func(i int) {
-		name := fmt.Sprintf("node-%d", i+1)
-		if _, err := client.CoreV1().Nodes().Create(ctx, node(name, nodeAddress(i)), metav1.CreateOptions{}); err != nil {
-			fail(fmt.Errorf("creating %s: %w", name, err)) // the first failure stops the others and is the one reported
-		}
-	})
-	return context.Cause(ctx)
-}
-
-// waitNodesReady returns once want nodes are ready and not one of them keeps pods away.
-func waitNodesReady(ctx context.Context, client kubernetes.Interface, want int) error {
-	tick := time.NewTicker(max(50, time.Duration(want)/2) * time.Millisecond) // listing thousands of nodes takes a moment
-	defer tick.Stop()
-	for {
-		nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
-		if err != nil {
-			return err
-		}
-		ready, why := 0, "none is registered"
-		for i := range nodes.Items {
-			if reason := notReady(&nodes.Items[i]); reason != "" {
-				why = reason
-				continue
-			}
-			ready++
-		}
-		if ready >= want {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%d are ready; %s: %w", ready, why, context.Cause(ctx))
-		case <-tick.C:
-		}
-	}
-}
-
-// askAll returns once kwok is in charge of every node that Create made.
-func (p *Provider) askAll(ctx context.Context, client kubernetes.Interface) error {
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-	workqueue.ParallelizeUntil(ctx, 32, p.config.Nodes, func(i int) {
-		if err := p.ask(ctx, client, fmt.Sprintf("node-%d", i+1), noFaults().Generation); err != nil {
-			fail(err)
-		}
-	})
-	return context.Cause(ctx)
-}
 
 // notReady says why a node takes no pods, or "".
 func notReady(node *corev1.Node) string {

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -144,6 +145,8 @@ func (p *Provider) client() (kubernetes.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
+	config = rest.CopyConfig(config)
+	config.ContentType = runtime.ContentTypeProtobuf // thousands of nodes are a lot of JSON
 	return kubernetes.NewForConfig(config)
 }
 

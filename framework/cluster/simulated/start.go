@@ -197,7 +197,9 @@ func freePorts(n int) ([]int, error) {
 
 // furnish makes the simulated kubelets and the nodes, and waits until specs can run. It returns the API server's version.
 func (p *Provider) furnish(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not ready after %v", startTimeout))
+	// A small cluster takes seconds; a large one some ten milliseconds more for each node, or more on a busy machine.
+	patience := startTimeout + time.Duration(p.config.Nodes)*100*time.Millisecond
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not ready after %v", patience))
 	defer cancel()
 	if err := os.Chmod(p.GetKubeconfig(), 0o600); err != nil {
 		return "", err
@@ -220,14 +222,8 @@ func (p *Provider) furnish(ctx context.Context) (string, error) {
 	if err := p.applyStages(ctx, noFaults()); err != nil {
 		return "", err
 	}
-	if err := createNodes(ctx, client, p.config.Nodes); err != nil {
-		return "", err
-	}
-	if err := waitNodesReady(ctx, client, p.config.Nodes); err != nil {
-		return "", fmt.Errorf("waiting for %d nodes: %w", p.config.Nodes, errors.Join(err, p.died()))
-	}
-	if err := p.askAll(ctx, client); err != nil {
-		return "", errors.Join(err, p.died())
+	if err := p.register(ctx, client, p.config.Nodes); err != nil {
+		return "", fmt.Errorf("making %d nodes: %w", p.config.Nodes, errors.Join(err, p.died()))
 	}
 	if err := waitServiceAccount(ctx, client); err != nil {
 		return "", fmt.Errorf("waiting for the default service account: %w", errors.Join(err, p.died()))
