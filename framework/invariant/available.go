@@ -1,7 +1,6 @@
 package invariant
 
 import (
-	"sort"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -115,8 +114,6 @@ func (r *replay) lacking(ro *roll, versions []*version, requested time.Time, exc
 			waiting = append(waiting, s)
 		}
 	}
-	sort.Slice(lacking, func(a, b int) bool { return lacking[a].node < lacking[b].node })
-	sort.Slice(waiting, func(a, b int) bool { return waiting[a].node < waiting[b].node })
 	return lacking, waiting
 }
 

@@ -1,6 +1,8 @@
 package invariant
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"rollcall.dev/framework/history"
@@ -12,6 +14,8 @@ import (
 var unavailabilityBudget = Invariant{
 	ID:        "M-02",
 	Statement: "the controller deletes an available old pod only while fewer than maxUnavailable nodes are without an available pod",
+	Lifted:    []history.Disturbance{history.PodsDeleted},
+	needs:     needsNoSurge,
 	watch: func(r *replay) hooks {
 		return hooks{deleting: func(ro *roll, p *pod, before *corev1.Pod) { r.judgeBudget("M-02", ro, p, before) }}
 	},
@@ -22,7 +26,8 @@ var unavailabilityBudget = Invariant{
 var readyGate = Invariant{
 	ID:        "M-18",
 	Statement: "with maxUnavailable 1 the next old pod is deleted only once the last new one has been Ready for minReadySeconds",
-	Lifted:    []history.Disturbance{history.ClockSkewed},
+	Lifted:    []history.Disturbance{history.PodsDeleted, history.ClockSkewed},
+	needs:     needsNoSurge,
 	watch: func(r *replay) hooks {
 		return hooks{deleting: func(ro *roll, p *pod, before *corev1.Pod) { r.judgeBudget("M-18", ro, p, before) }}
 	},
@@ -52,18 +57,17 @@ func (r *replay) judgeBudget(id string, ro *roll, p *pod, before *corev1.Pod) {
 	}
 	objects := refs(p.ref(), ro.ref(), nodeRef(p.node))
 	evidence := []int{p.ready, versions[len(versions)-1].seq}
-	for i, other := range lacking {
-		if i < 4 {
-			objects = append(objects, nodeRef(other.node))
-			evidence = append(evidence, other.proof()...)
-		}
+	for _, other := range foremost(lacking, 4) {
+		objects = append(objects, nodeRef(other.node))
+		evidence = append(evidence, other.proof()...)
 	}
 	if gated {
-		successor := readyPod(waiting[0])
+		gate := foremost(waiting, 1)[0]
+		successor := readyPod(gate)
 		since, _ := readySince(successor.object)
 		r.report(id, ro.daemonSet, append(objects, successor.ref()), append(evidence, successor.ready),
 			"pod %s on %s was deleted at %s while pod %s on %s was Ready only since %s; minReadySeconds is %d",
-			p.name(), p.node, clock(r.at), successor.name(), waiting[0].node, clock(since),
+			p.name(), p.node, clock(r.at), successor.name(), gate.node, clock(since),
 			int(shortest(versions).Seconds()))
 		return
 	}
@@ -80,6 +84,23 @@ func (r *replay) judgeBudget(id string, ro *roll, p *pod, before *corev1.Pod) {
 	r.report(id, ro.daemonSet, objects, evidence,
 		"pod %s on %s was deleted at %s while %d of %d nodes %s already without an available pod; %s",
 		p.name(), p.node, clock(r.at), len(lacking), desired, were, value)
+}
+
+// foremost returns the first few seats by the name of their node, so that the same history always gives the same words. It does
+// not sort them all: a controller that takes everything down at once is accused once for each of thousands of pods.
+func foremost(seats []*seat, n int) []*seat {
+	var few []*seat
+	for _, s := range seats {
+		at := len(few)
+		for at > 0 && s.node < few[at-1].node {
+			at--
+		}
+		if at < n {
+			few = slices.Insert(few, at, s)
+			few = few[:min(len(few), n)]
+		}
+	}
+	return few
 }
 
 func readyPod(s *seat) *pod {

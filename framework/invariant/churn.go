@@ -14,8 +14,8 @@ import (
 // one of them: M-22 about a restart of the controller, M-23 beside another DaemonSet that could claim the pod, M-17 in a rollback,
 // M-10 in any other rollout, M-11 where there is none.
 
-func currentPod(id, statement string) Invariant {
-	return Invariant{ID: id, Statement: statement, Lifted: []history.Disturbance{history.RevisionsEdited},
+func currentPod(id, statement string, needs func(*replay) string) Invariant {
+	return Invariant{ID: id, Statement: statement, Lifted: []history.Disturbance{history.PodsDeleted, history.RevisionsEdited}, needs: needs,
 		watch: func(r *replay) hooks {
 			var h hooks
 			if id == "M-17" {
@@ -27,9 +27,9 @@ func currentPod(id, statement string) Invariant {
 }
 
 var (
-	progress = currentPod("M-10", "in a rollout the controller never deletes a pod of the current template from an eligible node")
-	rollback = currentPod("M-17", "a rollback touches nothing that already runs the target revision")
-	resume   = currentPod("M-22", "a restarted controller resumes a rollout without restarting pods that are up to date")
+	progress = currentPod("M-10", "in a rollout the controller never deletes a pod of the current template from an eligible node", nil)
+	rollback = currentPod("M-17", "a rollback touches nothing that already runs the target revision", needsRollback)
+	resume   = currentPod("M-22", "a restarted controller resumes a rollout without restarting pods that are up to date", needsRestart)
 )
 
 func (r *replay) judgeCurrent(id string, ro *roll, p *pod, before *corev1.Pod) {
@@ -124,7 +124,7 @@ var noChurn = Invariant{
 	ID: "M-11",
 	Statement: "nothing is deleted while the template is unchanged or the strategy is OnDelete, " +
 		"and no node sees the same pod made again and again",
-	Lifted: []history.Disturbance{history.RevisionsEdited},
+	Lifted: []history.Disturbance{history.PodsDeleted, history.RevisionsEdited},
 	watch: func(r *replay) hooks {
 		type pruned struct {
 			p    *pod

@@ -26,6 +26,7 @@ var convergence = Invariant{
 var rapidUpdates = Invariant{
 	ID:        "M-21",
 	Statement: "after several updates in quick succession every node ends with a pod of the last template",
+	needs:     needsRapidUpdates,
 	watch:     func(r *replay) hooks { return hooks{end: func() { r.judgeEnd("M-21") }} },
 }
 

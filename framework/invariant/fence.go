@@ -13,6 +13,7 @@ import (
 var deletionFence = Invariant{
 	ID:        "M-24",
 	Statement: "a DaemonSet that is being deleted, or is gone, makes no more pods",
+	needs:     needsEnd,
 	watch: func(r *replay) hooks {
 		type fence struct {
 			seq     int

@@ -63,6 +63,7 @@ func (rev *revision) ref(ro *roll) history.Reference {
 var currentTemplate = Invariant{
 	ID:        "M-09",
 	Statement: "once observedGeneration covers a template, no pod is made from an older one",
+	Lifted:    []history.Disturbance{history.RevisionsEdited, history.ControllerRestarted},
 	watch: func(r *replay) hooks {
 		return hooks{added: func(ro *roll, p *pod) {
 			if p.listed || p.adopted || r.seq >= ro.ending || r.suiteMade(p) || r.restarting(r.seq) ||

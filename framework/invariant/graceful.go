@@ -2,6 +2,8 @@ package invariant
 
 import (
 	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/framework/history"
 )
 
 // gracefulDeletion is M-12. Pods that are not bound, or terminal, are removed at once by the API server, whoever asks; PodGC's
@@ -9,6 +11,7 @@ import (
 var gracefulDeletion = Invariant{
 	ID:        "M-12",
 	Statement: "the controller deletes a running pod with the pod's own grace period, and not through the eviction API",
+	Lifted:    []history.Disturbance{history.PodsDeleted},
 	watch: func(r *replay) hooks {
 		return hooks{deleting: func(ro *roll, p *pod, before *corev1.Pod) {
 			o := p.object

@@ -44,6 +44,8 @@ type Invariant struct {
 	// disturbance that an act makes is discounted only from that act on, and only for the pod or node that it was aimed at.
 	Lifted []history.Disturbance
 
+	// needs says what the history lacks for the invariant to be judged on it, or nothing; nil needs nothing.
+	needs func(*replay) string
 	// watch registers what the invariant looks at in one replay.
 	watch func(*replay) hooks
 }
@@ -112,6 +114,9 @@ func (r *replay) lifted(i Invariant) string {
 				return fmt.Sprintf("the spec declares %s for its whole history", d)
 			}
 		}
+	}
+	if i.needs != nil {
+		return i.needs(r)
 	}
 	return ""
 }

@@ -37,6 +37,9 @@ func TestGapIsInconclusive(t *testing.T) {
 func TestDeclaredDisturbanceLiftsAnInvariant(t *testing.T) {
 	f, _, _ := midway()
 	result := Judge(f.held(history.RevisionsEdited).end())
+	if result.NotApplicable["M-03"] != "no DaemonSet has maxSurge" {
+		t.Errorf("M-03 needs a surge: %v", result.NotApplicable)
+	}
 	if result.NotApplicable["M-16"] == "" || result.NotApplicable["M-02"] != "" {
 		t.Errorf("got %v", result.NotApplicable)
 	}

@@ -30,6 +30,8 @@ func (r *replay) crowdExcused(s *seat) bool {
 var onePodPerNode = Invariant{
 	ID:        "M-01",
 	Statement: "without surge a node has at most one pod of a DaemonSet that is not dead",
+	Lifted:    []history.Disturbance{history.PodsForeign, history.PodsEdited, history.ControllerRestarted},
+	needs:     needsNoSurge,
 	watch: func(r *replay) hooks {
 		return hooks{added: func(ro *roll, p *pod) {
 			versions := r.inForce(ro)
@@ -79,6 +81,7 @@ func allSurge(versions []*version) bool {
 var activePods = Invariant{
 	ID:        "M-05",
 	Statement: "a node has at most one active pod, with surge two: one of the current revision and one older",
+	Lifted:    []history.Disturbance{history.PodsForeign, history.PodsEdited, history.ControllerRestarted},
 	watch: func(r *replay) hooks {
 		return hooks{added: func(ro *roll, p *pod) {
 			versions := r.inForce(ro)

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/framework/history"
 )
 
 // surgeKeepsNodesServed is M-03: a node's loss of availability is held against the controller only where a deletion of its own
@@ -12,6 +14,8 @@ import (
 var surgeKeepsNodesServed = Invariant{
 	ID:        "M-03",
 	Statement: "with surge the controller never takes the last available pod from a node that should run one",
+	Lifted:    []history.Disturbance{history.PodsDeleted},
+	needs:     needsSurge,
 	watch: func(r *replay) hooks {
 		return hooks{deleting: func(ro *roll, p *pod, before *corev1.Pod) {
 			versions := r.inForce(ro)
@@ -59,6 +63,7 @@ var surgeKeepsNodesServed = Invariant{
 var surgeBudget = Invariant{
 	ID:        "M-04",
 	Statement: "at most maxSurge nodes have an available old pod and a new one that is not available yet",
+	needs:     needsSurge,
 	watch: func(r *replay) hooks {
 		return hooks{added: func(ro *roll, p *pod) {
 			versions := r.inForce(ro)

@@ -19,6 +19,7 @@ var noWedge = Invariant{
 	ID:        "M-20",
 	Statement: "the controller does not stop while there is work that it may do",
 	Lifted:    []history.Disturbance{history.CreationRefused, history.ClockSkewed},
+	needs:     needsAMinute,
 	watch: func(r *replay) hooks {
 		type idle struct {
 			since  time.Time
@@ -36,7 +37,7 @@ var noWedge = Invariant{
 			limit = expectations
 		}
 		accuse := func(ro *roll, i *idle) {
-			if i.told || i.work == "" || i.since.IsZero() || r.at.Sub(i.since) <= limit || r.restarting(r.seq) {
+			if r.refused() || i.told || i.work == "" || i.since.IsZero() || r.at.Sub(i.since) <= limit || r.restarting(r.seq) {
 				return
 			}
 			i.told = true
@@ -73,6 +74,16 @@ var noWedge = Invariant{
 			},
 		}
 	},
+}
+
+// refused says whether the suite has begun to make creation fail: from then on backing off is right.
+func (r *replay) refused() bool {
+	for _, one := range r.acts.all {
+		if one.start <= r.seq && one.disturbs(history.CreationRefused) {
+			return true
+		}
+	}
+	return false
 }
 
 // work names one thing that the controller surely may do now, or nothing: always the first node by name, so that the same work is

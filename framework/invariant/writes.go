@@ -116,6 +116,7 @@ func (r *replay) isDeletion() bool { return r.entries[r.seq].Type == history.Del
 var isolation = Invariant{
 	ID:        "M-23",
 	Statement: "a DaemonSet never touches the pods of another, even one with the same selector",
+	needs:     needsTwo,
 	watch: func(r *replay) hooks {
 		return hooks{
 			deleting: func(ro *roll, p *pod, before *corev1.Pod) { r.judgeCurrent("M-23", ro, p, before) },
