@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -36,7 +37,33 @@ func (p *Provider) Restart(ctx context.Context, component string) error {
 	if err != nil {
 		return err
 	}
-	return p.waitServing(ctx, component, args)
+	if err := p.waitServing(ctx, component, args); err != nil {
+		return err
+	}
+	if !slices.Contains(needed, component) {
+		return nil
+	}
+	// kwok gives up a write that met neither an answer nor a refused connection, and nobody would remind it of that pod.
+	if err := p.remind(ctx); err != nil {
+		return fmt.Errorf("bringing the simulated kubelets back after the restart of %s: %w", component, err)
+	}
+	return nil
+}
+
+// remind returns once kwok is back in touch with the API server and has been given every pod for which something is planned.
+func (p *Provider) remind(ctx context.Context) error {
+	f, err := p.faults()
+	if err != nil {
+		return err
+	}
+	if err := p.acknowledged(ctx, f); err != nil {
+		return err
+	}
+	client, err := p.client()
+	if err != nil {
+		return err
+	}
+	return replan(ctx, client, "", func(pod *corev1.Pod) bool { return pod.Spec.NodeName != "" && awaits(pod) })
 }
 
 // launch starts a component that does not run as kwokctl started it, and returns its arguments.

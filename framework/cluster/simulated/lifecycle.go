@@ -143,6 +143,9 @@ func awaits(pod *corev1.Pod) bool {
 	if pod.DeletionTimestamp != nil {
 		return true
 	}
+	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		return false
+	}
 	for _, c := range pod.Status.ContainerStatuses {
 		if !c.Ready || strings.Contains(c.ContainerID, "&exits=") {
 			return true

@@ -34,14 +34,14 @@ func testReject(ctx context.Context, t *testing.T, c *testCluster) {
 		t.Fatal(err)
 	}
 	s := c.create(ctx, t, pod("rejected", "node-3", nil))
-	p, _ := s.until("terminal", 5*time.Second, isTerminal)
+	p, _ := s.until("terminal", 20*time.Second, isTerminal)
 	if p.Status.Phase != corev1.PodFailed || p.Status.Reason != "OutOfcpu" || len(p.Status.ContainerStatuses) != 0 {
 		t.Errorf("status: %+v", p.Status)
 	}
 	if err := c.AcceptPods(ctx, "node-3"); err != nil {
 		t.Fatal(err)
 	}
-	c.create(ctx, t, pod("accepted", "node-3", nil)).until("ready", 5*time.Second, isReady)
+	c.create(ctx, t, pod("accepted", "node-3", nil)).until("ready", 20*time.Second, isReady)
 	if err := c.RejectPods(ctx, "no-such-node", "OutOfcpu"); err == nil {
 		t.Error("a node that does not exist was accepted")
 	}
@@ -57,20 +57,20 @@ func testClock(ctx context.Context, t *testing.T, c *testCluster, node string, a
 				ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"/bin/true"}}}, InitialDelaySeconds: 1,
 			}
 		}))
-		_, running := s.until("running", 5*time.Second, func(_ watch.EventType, p *corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning })
-		p, at := s.until("ready", 5*time.Second, isReady)
-		if took := at.Sub(running); took < 900*time.Millisecond || took > 2*time.Second {
+		_, running := s.until("running", 20*time.Second, func(_ watch.EventType, p *corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning })
+		p, at := s.until("ready", 20*time.Second, isReady)
+		if took := at.Sub(running); took < 900*time.Millisecond || took > 5*time.Second {
 			t.Errorf("the wrong clock changes how long a probe waits: %v, want 1 s", took)
 		}
 		return condition(p, corev1.PodReady).LastTransitionTime.Sub(at)
 	}
-	if off := ready("skewed-" + node); (off - ahead).Abs() > 2*time.Second {
+	if off := ready("skewed-" + node); (off - ahead).Abs() > 3*time.Second {
 		t.Errorf("Ready's time is off by %v, want %v", off, ahead)
 	}
 	if err := c.SkewClock(ctx, node, 0); err != nil {
 		t.Fatal(err)
 	}
-	if off := ready("mended-" + node); off.Abs() > 2*time.Second {
+	if off := ready("mended-" + node); off.Abs() > 3*time.Second {
 		t.Errorf("Ready's time is still off by %v after the clock was mended", off)
 	}
 }
@@ -80,7 +80,9 @@ func testStop(ctx context.Context, t *testing.T, c *testCluster) {
 	s := c.create(ctx, t, pod("stays", node, func(p *corev1.Pod) {
 		p.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 3}}}
 	}))
-	s.until("ready", 5*time.Second, isReady)
+	s.until("ready", 20*time.Second, isReady)
+	steady := c.create(ctx, t, pod("steady", node, nil))
+	steady.until("ready", 20*time.Second, isReady)
 	// The end is planned already when the node stops.
 	c.remove(ctx, t, "stays")
 	stopped := time.Now()
@@ -107,7 +109,12 @@ func testStop(ctx context.Context, t *testing.T, c *testCluster) {
 		return event == watch.Deleted && !isTerminal(event, p)
 	})
 	c.waitNode(ctx, t, node, corev1.ConditionTrue, time.Second)
-	c.create(ctx, t, pod("after", node, nil)).until("ready", 5*time.Second, isReady)
+	// The control plane has called the steady pod not ready; its kubelet puts that right.
+	steady.until("not ready", time.Second, func(_ watch.EventType, p *corev1.Pod) bool {
+		return statusOf(p, corev1.PodReady) == corev1.ConditionFalse
+	})
+	steady.until("ready again", 10*time.Second, isReady)
+	c.create(ctx, t, pod("after", node, nil)).until("ready", 20*time.Second, isReady)
 }
 
 func testAddRemove(ctx context.Context, t *testing.T, c *testCluster) {
@@ -119,7 +126,7 @@ func testAddRemove(ctx context.Context, t *testing.T, c *testCluster) {
 		p.Spec.NodeSelector["example.com/pool"] = "late"
 		p.Spec.Tolerations = []corev1.Toleration{{Key: "example.com/only", Operator: corev1.TolerationOpExists}}
 	}))
-	s.until("ready", 5*time.Second, isReady)
+	s.until("ready", 20*time.Second, isReady)
 	if err := c.RemoveNode(ctx, node); err != nil {
 		t.Fatal(err)
 	}
