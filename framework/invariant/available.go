@@ -88,9 +88,12 @@ func (r *replay) allowance(ro *roll, versions []*version) (allowed, desired int,
 }
 
 // lacking lists the seats of eligible nodes that had no available pod, and were known to have none, when a request was taken.
-// waiting are those among them that have a Ready pod which only was not Ready for long enough.
-func (r *replay) lacking(ro *roll, versions []*version, requested time.Time, except *seat) (lacking, waiting []*seat) {
+// waiting are those among them that have a Ready pod which only was not Ready for long enough. It stops at enough of them.
+func (r *replay) lacking(ro *roll, versions []*version, requested time.Time, except *seat, enough int) (lacking, waiting []*seat) {
 	for s := range ro.down {
+		if len(lacking) == enough {
+			break
+		}
 		if s == except {
 			continue
 		}
