@@ -28,15 +28,6 @@ func knownPattern() string {
 	return "^(" + strings.Join(knownImages, "|") + ")(@sha256:[0-9a-f]{64})?$"
 }
 
-// knows reports whether the nodes can pull image; loaded are those that LoadImage added. It says what the Stages do (kubelet/images.tmpl),
-// for tests and for messages.
-func knows(image string, loaded map[string]string) bool {
-	if _, ok := loaded[image]; ok {
-		return true
-	}
-	return regexp.MustCompile(knownPattern()).MatchString(image) && !regexp.MustCompile(missingImages).MatchString(image)
-}
-
 // checkImage refuses what cannot be an image's name, so that a typing error is not loaded in silence.
 func checkImage(image string) error {
 	if !regexp.MustCompile(`^[a-z0-9][\w./:@-]*$`).MatchString(image) {

@@ -1,6 +1,17 @@
 package simulated
 
-import "testing"
+import (
+	"regexp"
+	"testing"
+)
+
+// knows says what kubelet/images.tmpl says, with the same table.
+func knows(image string, loaded map[string]string) bool {
+	if _, ok := loaded[image]; ok {
+		return true
+	}
+	return regexp.MustCompile(knownPattern()).MatchString(image) && !regexp.MustCompile(missingImages).MatchString(image)
+}
 
 func TestKnownImages(t *testing.T) {
 	loaded := map[string]string{"registry.example.com/agent:v7": "loaded"}

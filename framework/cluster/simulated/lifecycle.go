@@ -67,45 +67,54 @@ func (p *Provider) StartNode(ctx context.Context, n *types.Node, _ ...string) er
 		}
 	}
 	if err := p.waitNode(ctx, client, n.Name); err != nil {
-		return err
-	}
-	// kwok looked at the node's pods when it took the lease, but may not have known yet that it holds it.
-	if err := replan(ctx, client, on(n.Name), all); err != nil {
 		return fmt.Errorf("starting %s: %w", n.Name, err)
 	}
 	return nil
 }
 
-// waitNode returns once kwok is in charge of a node and the node is Ready without taints.
+// waitNode returns once kwok is in charge of a node and its pods, and the node is Ready without taints.
 func (p *Provider) waitNode(ctx context.Context, client kubernetes.Interface, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		why := "nobody renews its lease"
-		lease, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, name, metav1.GetOptions{})
-		if err == nil && lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity != holderStopped {
-			var node *corev1.Node
-			if node, err = client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{}); err == nil {
-				if why = notReady(node); why == "" {
-					f, err := p.faults()
-					if err != nil {
-						return err
-					}
-					return p.ask(ctx, client, name, f.Generation)
-				}
-			}
-		}
+		why, err := lacking(ctx, client, name)
 		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("waiting for %s: %w", name, err)
+			return err
+		}
+		if err == nil && why == "" {
+			break
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s (%s): %w", name, why, ctx.Err())
+			return fmt.Errorf("%s: %w", why, ctx.Err())
 		case <-tick.C:
 		}
 	}
+	f, err := p.faults()
+	if err != nil {
+		return err
+	}
+	if err := p.ask(ctx, client, name, f.Generation); err != nil {
+		return err
+	}
+	// kwok looked at the node's pods when it took the lease, but let some pass until it knew that it holds it.
+	return replan(ctx, client, on(name), all)
+}
+
+// lacking says why a node takes no pods, or "".
+func lacking(ctx context.Context, client kubernetes.Interface, name string) (string, error) {
+	nobody := "nobody renews its lease"
+	lease, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, name, metav1.GetOptions{})
+	if err != nil || lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == holderStopped {
+		return nobody, err
+	}
+	node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nobody, err
+	}
+	return notReady(node), nil
 }
 
 func patchLease(ctx context.Context, client kubernetes.Interface, node, patch string) error {

@@ -41,7 +41,10 @@ func (p *Provider) AddNode(ctx context.Context, n *types.Node, args ...string) e
 	if _, err := client.CoreV1().Nodes().Create(ctx, object, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("adding node %q: %w", n.Name, err)
 	}
-	return p.waitNode(ctx, client, n.Name)
+	if err := p.waitNode(ctx, client, n.Name); err != nil {
+		return fmt.Errorf("waiting for the new node %q: %w", n.Name, err)
+	}
+	return nil
 }
 
 func amend(node *corev1.Node, arg string) error {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -55,7 +54,6 @@ func stages(f faults) ([]*unstructured.Unstructured, error) {
 	status := func(file string) map[string]any {
 		return map[string]any{"patches": []any{map[string]any{"subresource": "status", "root": "", "template": render + read(file)}}}
 	}
-	generation := strconv.Itoa(f.Generation)
 	return []*unstructured.Unstructured{
 		// Nodes first: kwok starts to heed leases with its first Stage for nodes, and its pods ask who holds them.
 		stage("node-ready", "Node",
@@ -69,7 +67,9 @@ func stages(f faults) ([]*unstructured.Unstructured, error) {
 		// The acknowledgement tells the provider that kwok works by these Stages, and that it has taken charge of the node: until kwok has
 		// seen that it holds a node's lease it lets events of the node and its pods pass, and does not come back to them.
 		stage("node-acknowledge", "Node",
-			fmt.Sprintf(`.metadata.annotations // {} | (.[%q] // "" | startswith(%q)) and .[%q] != .[%[1]q]`, askedAnnotation, generation+".", acknowledgedAnnotation),
+			// A question that was asked of older Stages is answered too: its asker may not know yet that there are newer ones.
+			fmt.Sprintf(`.metadata.annotations // {} | (.[%q] // "none" | split(".")[0] | tonumber? // infinite) <= %d and .[%q] != .[%[1]q]`,
+				askedAnnotation, f.Generation, acknowledgedAnnotation),
 			[]string{"true"}, "",
 			map[string]any{"patches": []any{map[string]any{"root": "metadata",
 				"template": fmt.Sprintf(`{"annotations":{%q: {{ index .metadata.annotations %q | quote }} }}`, acknowledgedAnnotation, askedAnnotation)}}}),
@@ -137,7 +137,7 @@ func templatePrelude(f faults) (string, error) {
 	return b.String(), nil
 }
 
-// read returns an embedded file without its blank-line and comment-only lines where the language allows it, so that a Stage stays small.
+// read returns an embedded file; of a jq program without comments, because every Stage for pods carries it several times.
 func read(name string) string {
 	data, err := kubeletFiles.ReadFile("kubelet/" + name)
 	if err != nil {
