@@ -17,7 +17,9 @@ import (
 )
 
 // film builds a history step by step. Its one clock is the recorder's and the API server's alike; what the API stores is cut to
+
 // the second, as the API server does.
+
 type film struct {
 	h    history.History
 	now  time.Time
@@ -33,6 +35,7 @@ type film struct {
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // shoot begins a history with nodes node-1 … node-n.
+
 func shoot(n int) *film {
 	f := &film{now: noon, node: map[string]*corev1.Node{}, revs: map[types.UID][]*appsv1.ControllerRevision{},
 		kept: map[string][]byte{}}
@@ -83,6 +86,7 @@ func (f *film) emitRevision(t history.Type, cr *appsv1.ControllerRevision) {
 }
 
 // act wraps steps into the two records of an act.
+
 func (f *film) act(verb string, object history.Reference, disturbs []history.Disturbance, steps func()) {
 	f.acts++
 	a := history.Act{ID: f.acts, Verb: verb, Object: object, Disturbs: disturbs}
@@ -101,12 +105,14 @@ func (f *film) held(d ...history.Disturbance) *film {
 }
 
 // end closes the history.
+
 func (f *film) end() *history.History {
 	f.emit(history.Entry{Type: history.Barred})
 	return &f.h
 }
 
 // option changes a DaemonSet's spec.
+
 type option func(*appsv1.DaemonSet)
 
 func image(tag string) option {
@@ -142,6 +148,7 @@ func nodeSelector(key, value string) option {
 }
 
 // create makes a DaemonSet with its first revision, without pods.
+
 func (f *film) create(name string, options ...option) *appsv1.DaemonSet {
 	f.ids++
 	labels := map[string]string{"name": name}
@@ -169,11 +176,8 @@ func refOf(ds *appsv1.DaemonSet) history.Reference {
 	return history.Reference{Resource: history.DaemonSets, Namespace: ds.Namespace, Name: ds.Name, UID: ds.UID}
 }
 
-func podRef(p *corev1.Pod) history.Reference {
-	return history.Reference{Resource: history.Pods, Namespace: p.Namespace, Name: p.Name, UID: p.UID}
-}
-
 // update is the suite changing the DaemonSet's spec; the controller does not observe it yet.
+
 func (f *film) update(ds *appsv1.DaemonSet, options ...option) {
 	f.act("update", refOf(ds), nil, func() {
 		for _, o := range options {
@@ -185,6 +189,7 @@ func (f *film) update(ds *appsv1.DaemonSet, options ...option) {
 }
 
 // revise is the controller recording the current template: a new revision, or an old one whose number rises.
+
 func (f *film) revise(ds *appsv1.DaemonSet) string {
 	data := f.data(ds)
 	top := int64(0)
@@ -217,6 +222,7 @@ func (f *film) revise(ds *appsv1.DaemonSet) string {
 }
 
 // data returns what a ControllerRevision holds of the template. It is asked for so often that it is kept by what tests change.
+
 func (f *film) data(ds *appsv1.DaemonSet) []byte {
 	key := fmt.Sprint(ds.Spec.Template.Labels, ds.Spec.Template.Annotations, ds.Spec.Template.Spec.NodeSelector,
 		ds.Spec.Template.Spec.Containers[0].Image)
@@ -232,6 +238,7 @@ func (f *film) data(ds *appsv1.DaemonSet) []byte {
 }
 
 // hash returns the hash label of the DaemonSet's current template.
+
 func (f *film) hash(ds *appsv1.DaemonSet) string {
 	data := f.data(ds)
 	for _, cr := range f.revs[ds.UID] {
@@ -243,141 +250,25 @@ func (f *film) hash(ds *appsv1.DaemonSet) string {
 }
 
 // add is the controller creating a pod of the current template on a node, Pending and unbound.
-func (f *film) add(ds *appsv1.DaemonSet, node string) *corev1.Pod {
-	p := f.pod(ds, node)
-	f.pods = append(f.pods, p)
-	f.emitPod(history.Added, p)
-	return p
-}
-
-func (f *film) pod(ds *appsv1.DaemonSet, node string) *corev1.Pod {
-	f.ids++
-	yes := true
-	p := &corev1.Pod{ObjectMeta: *ds.Spec.Template.ObjectMeta.DeepCopy(), Spec: *ds.Spec.Template.Spec.DeepCopy()}
-	p.Name, p.GenerateName, p.Namespace, p.UID = fmt.Sprintf("%s-%03d", ds.Name, f.ids), ds.Name+"-", ds.Namespace, types.UID(fmt.Sprintf("pod-%d", f.ids))
-	p.CreationTimestamp = f.second()
-	p.Labels = map[string]string{"controller-revision-hash": f.hash(ds)}
-	for k, v := range ds.Spec.Template.Labels {
-		p.Labels[k] = v
-	}
-	p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: ds.Name, UID: ds.UID, Controller: &yes, BlockOwnerDeletion: &yes}}
-	p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
-		NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: []corev1.NodeSelectorRequirement{{
-			Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{node}}}}}}}}
-	p.Status.Phase = corev1.PodPending
-	return p
-}
 
 // bind is the scheduler at work.
-func (f *film) bind(p *corev1.Pod) {
-	p.Spec.NodeName = targetNode(p)
-	f.emitPod(history.Modified, p)
-}
-
-func (f *film) condition(p *corev1.Pod, ready bool) {
-	status := corev1.ConditionFalse
-	if ready {
-		status = corev1.ConditionTrue
-	}
-	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: status, LastTransitionTime: f.second()}}
-}
 
 // ready is the kubelet reporting the pod up, bound first if need be; unready the reverse.
-func (f *film) ready(p *corev1.Pod) {
-	if p.Spec.NodeName == "" {
-		f.bind(p)
-	}
-	p.Status.Phase = corev1.PodRunning
-	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "fluentd", Image: p.Spec.Containers[0].Image}}
-	f.condition(p, true)
-	f.emitPod(history.Modified, p)
-}
-
-func (f *film) unready(p *corev1.Pod) {
-	f.condition(p, false)
-	f.emitPod(history.Modified, p)
-}
 
 // fail is the kubelet giving the pod up.
-func (f *film) fail(p *corev1.Pod) {
-	p.Status.Phase = corev1.PodFailed
-	f.condition(p, false)
-	f.emitPod(history.Modified, p)
-}
 
 // del is somebody asking for the pod's graceful deletion. An unbound or terminal pod goes at once, as in the API server.
-func (f *film) del(p *corev1.Pod) {
-	grace := *p.Spec.TerminationGracePeriodSeconds
-	if p.Spec.NodeName == "" || terminal(p) {
-		grace = 0
-	}
-	until := metav1.NewTime(f.second().Add(time.Duration(grace) * time.Second))
-	p.DeletionTimestamp, p.DeletionGracePeriodSeconds = &until, &grace
-	if grace == 0 && len(p.Finalizers) == 0 {
-		f.gone(p)
-		return
-	}
-	f.emitPod(history.Modified, p)
-}
 
 // die is the kubelet reporting that the terminating pod's containers are stopped.
-func (f *film) die(p *corev1.Pod) {
-	p.Status.Phase = corev1.PodSucceeded
-	f.condition(p, false)
-	f.emitPod(history.Modified, p)
-}
-
-func (f *film) gone(p *corev1.Pod) {
-	f.emitPod(history.Deleted, p)
-	for i := range f.pods {
-		if f.pods[i] == p {
-			f.pods = append(f.pods[:i], f.pods[i+1:]...)
-			return
-		}
-	}
-}
 
 // remove is a whole termination: asked for, dead, gone.
-func (f *film) remove(p *corev1.Pod) {
-	f.del(p)
-	if len(f.alive(p)) > 0 {
-		f.die(p)
-		f.gone(p)
-	}
-}
-
-func (f *film) alive(p *corev1.Pod) []*corev1.Pod {
-	for _, o := range f.pods {
-		if o == p {
-			return []*corev1.Pod{p}
-		}
-	}
-	return nil
-}
 
 // replace is one step of a rollout without surge: the node's pod goes, one of the current template comes and is Ready.
-func (f *film) replace(ds *appsv1.DaemonSet, p *corev1.Pod) *corev1.Pod {
-	node := targetNode(p)
-	f.remove(p)
-	fresh := f.add(ds, node)
-	f.ready(fresh)
-	return fresh
-}
 
 // fill gives every node a Ready pod and a status that says so; the pods come back by node-1, node-2, ….
-func (f *film) fill(ds *appsv1.DaemonSet, nodes int) []*corev1.Pod {
-	var pods []*corev1.Pod
-	for i := 1; i <= nodes; i++ {
-		p := f.add(ds, "node-"+strconv.Itoa(i))
-		f.ready(p)
-		pods = append(pods, p)
-	}
-	f.wait(float64(ds.Spec.MinReadySeconds) + 1)
-	f.observe(ds)
-	return pods
-}
 
 // observe is the controller writing an honest status for the current generation.
+
 func (f *film) observe(ds *appsv1.DaemonSet) {
 	ds.Status = f.count(ds)
 	ds.Status.ObservedGeneration = ds.Generation
@@ -385,6 +276,7 @@ func (f *film) observe(ds *appsv1.DaemonSet) {
 }
 
 // count recounts the status as kube-controller-manager does: by the oldest pod of each node that is not dead.
+
 func (f *film) count(ds *appsv1.DaemonSet) appsv1.DaemonSetStatus {
 	s := appsv1.DaemonSetStatus{ObservedGeneration: ds.Status.ObservedGeneration}
 	place := newPlacement(&ds.Spec.Template)
@@ -422,6 +314,7 @@ func (f *film) count(ds *appsv1.DaemonSet) appsv1.DaemonSetStatus {
 }
 
 // passes and fails judge a history by every invariant.
+
 func passes(t *testing.T, f *film) {
 	t.Helper()
 	result := Judge(f.end())

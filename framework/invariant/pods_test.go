@@ -1,16 +1,15 @@
 package invariant
 
 import (
-	"fmt"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"rollcall.dev/framework/history"
 )
 
 // scene is one history and the invariants that it must be accused of, none for a legal one.
+
 type scene struct {
 	name string
 	want []string
@@ -198,167 +197,6 @@ func TestCurrentTemplate(t *testing.T) {
 			f.observe(ds)
 			f.wait(10)
 			f.replace(ds, p)
-			return f
-		}},
-	})
-}
-
-func TestGracefulDeletion(t *testing.T) {
-	force := func(f *film, p *corev1.Pod, grace int64) {
-		at := f.second()
-		p.DeletionTimestamp, p.DeletionGracePeriodSeconds = &at, &grace
-		f.gone(p)
-	}
-	rest := func() (*film, *corev1.Pod) {
-		f := shoot(1)
-		pods := f.fill(f.create("fluentd", onDelete), 1)
-		return f, pods[0]
-	}
-	play(t, []scene{
-		{"the pod's own period", nil, func() *film {
-			f := shoot(1)
-			ds := f.create("fluentd")
-			pods := f.fill(ds, 1)
-			f.update(ds, image("v2"))
-			f.observe(ds)
-			f.remove(pods[0])
-			return f
-		}},
-		{"an unbound pod goes at once", nil, func() *film {
-			f := shoot(1)
-			ds := f.create("fluentd")
-			p := f.add(ds, "node-1")
-			f.update(ds, image("v2"))
-			f.observe(ds)
-			f.wait(5)
-			f.del(p)
-			return f
-		}},
-		{"a failed pod goes at once", nil, func() *film {
-			f, p := rest()
-			f.fail(p)
-			f.del(p)
-			return f
-		}},
-		{"the suite forces it", nil, func() *film {
-			f, p := rest()
-			f.act("delete", podRef(p), []history.Disturbance{history.PodsDeleted}, func() { force(f, p, 0) })
-			return f
-		}},
-		{"PodGC forces it on a node that is gone", nil, func() *film {
-			f, p := rest()
-			f.emitNode(history.Deleted, f.node["node-1"])
-			f.wait(60)
-			force(f, p, 0)
-			return f
-		}},
-		{"no grace at all", []string{"M-11", "M-12"}, func() *film { f, p := rest(); force(f, p, 0); return f }},
-		{"a shorter grace", []string{"M-11", "M-12"}, func() *film {
-			f, p := rest()
-			at, one := f.second(), int64(1)
-			p.DeletionTimestamp, p.DeletionGracePeriodSeconds = &at, &one
-			f.emitPod(history.Modified, p)
-			return f
-		}},
-		{"the eviction API", []string{"M-12"}, func() *film {
-			f := shoot(1)
-			ds := f.create("fluentd")
-			pods := f.fill(ds, 1)
-			f.update(ds, image("v2"))
-			f.observe(ds)
-			pods[0].Status.Conditions = append(pods[0].Status.Conditions,
-				corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "EvictionByEvictionAPI"})
-			f.emitPod(history.Modified, pods[0])
-			f.del(pods[0])
-			return f
-		}},
-	})
-}
-
-func TestIsolation(t *testing.T) {
-	two := func() (*film, []*corev1.Pod, []*corev1.Pod, types.UID) {
-		f := shoot(2)
-		a, b := f.create("fluentd"), f.create("fluentd")
-		return f, f.fill(a, 2), f.fill(b, 2), b.UID
-	}
-	play(t, []scene{
-		{"side by side", nil, func() *film { f, _, _, _ := two(); return f }},
-		{"each with its own budget", nil, func() *film {
-			f := shoot(2)
-			a, b := f.create("fluentd"), f.create("fluentd")
-			pa, pb := f.fill(a, 2), f.fill(b, 2)
-			f.update(a, image("v2"))
-			f.update(b, image("v2"))
-			f.observe(a)
-			f.observe(b)
-			f.del(pa[0])
-			f.del(pb[1])
-			return f
-		}},
-		{"released and adopted", nil, func() *film {
-			f, pa, _, other := two()
-			owners := pa[0].OwnerReferences
-			f.act("label", podRef(pa[0]), []history.Disturbance{history.PodsEdited, history.PodsForeign}, nil)
-			pa[0].OwnerReferences = nil
-			f.emitPod(history.Modified, pa[0])
-			pa[0].OwnerReferences = owners
-			pa[0].OwnerReferences[0].UID = other
-			f.emitPod(history.Modified, pa[0])
-			f.wait(1)
-			f.remove(pa[0])
-			return f
-		}},
-		{"deleted because the other one selects it", []string{"M-23"}, func() *film {
-			f, pa, _, _ := two()
-			f.wait(5)
-			f.del(pa[0])
-			return f
-		}},
-		{"taken over", []string{"M-23"}, func() *film {
-			f, pa, _, other := two()
-			pa[0].OwnerReferences[0].UID = other
-			f.emitPod(history.Modified, pa[0])
-			return f
-		}},
-	})
-}
-
-func TestDeletionFence(t *testing.T) {
-	ending := func(after float64, times int, node func(int) string) *film {
-		f := shoot(3)
-		ds := f.create("fluentd")
-		pods := f.fill(ds, 3)
-		f.act("delete", refOf(ds), []history.Disturbance{history.DaemonSetDeleted}, func() {
-			at := f.second()
-			ds.DeletionTimestamp = &at
-			f.emitSet(history.Modified, ds)
-		})
-		for _, p := range pods {
-			f.remove(p)
-		}
-		f.wait(after)
-		for i := range times {
-			f.remove(f.add(ds, node(i)))
-			f.wait(1)
-		}
-		return f
-	}
-	each := func(i int) string { return fmt.Sprintf("node-%d", i+1) }
-	play(t, []scene{
-		{"no more pods", nil, func() *film { return ending(10, 0, each) }},
-		{"one that was under way", nil, func() *film { return ending(0.2, 1, each) }},
-		{"one a node that was under way", nil, func() *film { return ending(0.2, 2, each) }},
-		{"a pod after moments", []string{"M-24"}, func() *film { return ending(4, 1, each) }},
-		{"two on one node", []string{"M-24"}, func() *film { return ending(1.1, 2, func(int) string { return "node-1" }) }},
-		{"deleted and created again", nil, func() *film {
-			f := shoot(1)
-			ds := f.create("fluentd")
-			pods := f.fill(ds, 1)
-			f.act("delete", refOf(ds), []history.Disturbance{history.DaemonSetDeleted}, func() { f.emitSet(history.Deleted, ds) })
-			f.sets = nil
-			again := f.create("fluentd")
-			f.ready(f.add(again, "node-1"))
-			f.remove(pods[0])
 			return f
 		}},
 	})
