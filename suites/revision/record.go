@@ -111,7 +111,6 @@ var _ = Describe("The record of a DaemonSet's templates", func() {
 	})
 
 	It("keeps the change-cause that the DaemonSet had when each template was recorded", catalog.Covers("I-11"), func(ctx SpecContext) {
-		const cause = "kubernetes.io/change-cause"
 		r.Nodes(ctx, 1)
 		ds := complete(ctx, r, func(ds *appsv1.DaemonSet) { ds.Annotations = map[string]string{cause: "as delivered"} }).DaemonSet
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), func(ds *appsv1.DaemonSet) { ds.Annotations[cause] = "new image" })
