@@ -2,7 +2,6 @@ package suites
 
 import (
 	"cmp"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -104,12 +103,12 @@ func result(spec SpecReport) report.Spec {
 	for _, entry := range spec.ReportEntries {
 		switch entry.Name {
 		case rollout.JudgementEntry:
-			_ = json.Unmarshal([]byte(entry.Value.AsJSON), &judgement) // only rollout writes it
+			judgement, _ = entry.GetRawValue().(rollout.Judgement) // only rollout writes it, in this process
 		case rollout.DeviationEntry:
 			deviation = fmt.Sprint(entry.GetRawValue())
 		}
 	}
-	r.History = judgement.History
+	r.History, r.Judged = judgement.History, judgement.Judged
 	for _, v := range judgement.Violations {
 		violation := report.Violation{Invariant: v.Invariant, At: v.At, Message: v.Message, Evidence: v.Evidence}
 		for _, o := range v.Objects {

@@ -20,8 +20,10 @@ type Judgement struct {
 	// History is the file that was judged, below the artifacts folder.
 	History string `json:"history"`
 	// Inconclusive says why nothing could be judged, "" if it could.
-	Inconclusive string                `json:"inconclusive,omitempty"`
-	Violations   []invariant.Violation `json:"violations,omitempty"`
+	Inconclusive string `json:"inconclusive,omitempty"`
+	// Judged are the invariants that looked at the history.
+	Judged     []string              `json:"judged,omitempty"`
+	Violations []invariant.Violation `json:"violations,omitempty"`
 }
 
 // String is what a console shows of the entry: nothing, since a failure has its own words.
@@ -44,6 +46,11 @@ func (r *R) judge(ctx ginkgo.SpecContext) {
 	}
 	result := invariant.Judge(h)
 	judgement.Violations = result.Violations
+	for _, i := range invariant.All() {
+		if _, not := result.NotApplicable[i.ID]; !not {
+			judgement.Judged = append(judgement.Judged, i.ID)
+		}
+	}
 	if result.Gap != nil {
 		judgement.Inconclusive = result.Gap.Reason
 	}

@@ -304,6 +304,9 @@ func ginkgoArguments(s settings, artifacts string) []string {
 	if s.Focus != "" {
 		args = append(args, "--focus="+s.Focus)
 	}
+	if s.FailFast {
+		args = append(args, "--fail-fast")
+	}
 	if s.Repeat > 1 {
 		args = append(args, "--repeat="+strconv.Itoa(s.Repeat-1))
 	}

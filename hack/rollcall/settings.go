@@ -34,6 +34,7 @@ type settings struct {
 	Artifacts  string
 	Reuse      bool
 	Verbose    bool
+	FailFast   bool // for mutants: one failure is enough
 }
 
 // variables lists the contract's variables, for the usage text and so that a misspelled value is met before anything is made.
@@ -100,6 +101,7 @@ func loadSettings(env func(string) string) (settings, error) {
 		Timeouts:   1,
 		Artifacts:  env("ARTIFACTS"),
 		Reuse:      oneOf("REUSE", "0", "0", "1") == "1",
+		FailFast:   oneOf("FAIL_FAST", "0", "0", "1") == "1",
 		Verbose:    oneOf("V", "0", "0", "1") == "1",
 	}
 	if v := env("KUBERNETES_VERSION"); v != "" {
