@@ -189,7 +189,7 @@ func freePorts(n int) ([]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("looking for a free port: %w", err)
 		}
-		defer listener.Close() // all stay open until all are chosen, so that they differ
+		defer func() { _ = listener.Close() }() // all stay open until all are chosen, so that they differ
 		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
