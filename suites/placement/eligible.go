@@ -1,0 +1,82 @@
+package placement
+
+import (
+	"context"
+	"slices"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"rollcall.dev/fixtures"
+	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/rollout"
+)
+
+var _ = Describe("A DaemonSet", func() {
+	r := rollout.New()
+
+	It("has one pod on every node that its node selector selects, and none elsewhere", catalog.Covers("B-01"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 4) // the lease is a label, and the fixture's node selector asks for it
+		r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeCompleteOn(nodes...))
+	})
+
+	It("has one pod on every node that its node affinity allows, and none elsewhere", catalog.Covers("B-01"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 4)
+		hosts := hostnames(ctx, r, nodes)
+		ds := r.Create(ctx, fixtures.Fluentd(), required(
+			// Terms are alternatives; what one of them asks for has to hold together.
+			corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+				{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: hosts[:2]},
+				{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpNotIn, Values: hosts[:1]},
+			}},
+			corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: hosts[2:3]}}},
+		))
+		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[1], nodes[2]))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.BeCompleteOn(nodes[1], nodes[2]))
+	})
+
+	It("runs on the one node that its template names", catalog.Covers("B-08"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 3)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Template(func(t *corev1.PodTemplateSpec) { t.Spec.NodeName = nodes[1] }))
+		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[1]))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.BeCompleteOn(nodes[1]))
+	})
+
+	It("has no pod where no node is eligible", catalog.Covers("B-01"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		ds := r.Create(ctx, fixtures.Fluentd(), required(corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+			{Key: "rollcall.dev/nowhere", Operator: corev1.NodeSelectorOpExists},
+		}}))
+		r.Soon(ctx, ds).Should(rollout.HaveObserved())
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.BeCompleteOn())
+	})
+})
+
+// required makes the terms the template's required node affinity.
+func required(terms ...corev1.NodeSelectorTerm) rollout.Change {
+	return rollout.Template(func(t *corev1.PodTemplateSpec) {
+		t.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+			RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: terms},
+		}}
+	})
+}
+
+// hostnames are the nodes' host name labels, which need not be their names.
+func hostnames(ctx context.Context, r *rollout.R, nodes []string) []string {
+	GinkgoHelper()
+	list, err := r.Client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	Expect(err).NotTo(HaveOccurred(), "listing nodes")
+	names := make([]string, len(nodes))
+	for i := range list.Items {
+		if at := slices.Index(nodes, list.Items[i].Name); at >= 0 {
+			names[at] = list.Items[i].Labels[corev1.LabelHostname]
+		}
+	}
+	Expect(names).NotTo(ContainElement(""), "every node has a host name label")
+	return names
+}

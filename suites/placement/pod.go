@@ -1,0 +1,135 @@
+package placement
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"rollcall.dev/fixtures"
+	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/rollout"
+)
+
+var _ = Describe("A DaemonSet's pod", func() {
+	r := rollout.New()
+
+	It("is pinned to its node, and keeps what else its template asks of nodes and neighbours", catalog.Covers("B-02", "M-06"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 3)
+		preferred := []corev1.PreferredSchedulingTerm{{Weight: 7, Preference: corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+			{Key: "rollcall.dev/fast", Operator: corev1.NodeSelectorOpExists},
+		}}}}
+		apart := &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
+			LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"name": "nobody"}}, TopologyKey: corev1.LabelHostname,
+		}}}
+		ds := r.Create(ctx, fixtures.Fluentd(),
+			required(corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpExists}}}),
+			rollout.Template(func(t *corev1.PodTemplateSpec) {
+				t.Spec.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution = preferred
+				t.Spec.Affinity.PodAntiAffinity = apart
+			}))
+		state := r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes...))
+		for _, pod := range state.Pods {
+			affinity := pod.Spec.Affinity
+			Expect(affinity).NotTo(BeNil(), "pod %s should have an affinity", pod.Name)
+			Expect(affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution).To(Equal(&corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+				MatchFields: []corev1.NodeSelectorRequirement{{Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{pod.Spec.NodeName}}},
+			}}}), "pod %s runs on %s, and its one required term should say so", pod.Name, pod.Spec.NodeName)
+			Expect(affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution).To(Equal(preferred), "what pod %s prefers", pod.Name)
+			Expect(affinity.PodAntiAffinity).To(Equal(apart), "whom pod %s avoids", pod.Name)
+		}
+	})
+
+	It("is pinned to its node where the template asks for nothing", catalog.Covers("B-02", "M-06"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 2)
+		for _, pod := range r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeCompleteOn(nodes...)).Pods {
+			unbound := pod.DeepCopy()
+			unbound.Spec.NodeName = ""
+			Expect(rollout.TargetNode(unbound)).To(Equal(pod.Spec.NodeName), "the node that pod %s was made for", pod.Name)
+		}
+	})
+
+	DescribeTable("tolerates what may befall a node", func(ctx SpecContext, hostNetwork bool) {
+		r.Nodes(ctx, 2)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Template(func(t *corev1.PodTemplateSpec) {
+			t.Spec.HostNetwork = hostNetwork
+			t.Spec.Tolerations = append(t.Spec.Tolerations, corev1.Toleration{Key: "rollcall.dev/own", Operator: corev1.TolerationOpExists})
+		}))
+		for _, pod := range r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods {
+			for _, taint := range []corev1.Taint{
+				{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoExecute},
+				{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoExecute},
+				{Key: corev1.TaintNodeDiskPressure, Effect: corev1.TaintEffectNoSchedule},
+				{Key: corev1.TaintNodeMemoryPressure, Effect: corev1.TaintEffectNoSchedule},
+				{Key: corev1.TaintNodePIDPressure, Effect: corev1.TaintEffectNoSchedule},
+				{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule},
+				{Key: "rollcall.dev/own", Effect: corev1.TaintEffectNoSchedule},
+			} {
+				Expect(tolerating(pod, taint)).To(And(Not(BeEmpty()), HaveEach(HaveField("TolerationSeconds", BeNil()))), "for ever, on pod %s: %s:%s", pod.Name, taint.Key, taint.Effect)
+			}
+			network := tolerating(pod, corev1.Taint{Key: corev1.TaintNodeNetworkUnavailable, Effect: corev1.TaintEffectNoSchedule})
+			if hostNetwork {
+				Expect(network).NotTo(BeEmpty(), "pod %s does not need the network that is not there", pod.Name)
+			} else {
+				Expect(network).To(BeEmpty(), "pod %s needs the network", pod.Name)
+			}
+		}
+	},
+		Entry("with a network of its own", catalog.Covers("B-03"), false),
+		Entry("with the host's network", catalog.Covers("B-03"), true),
+	)
+
+	It("says whose it is and what it was made from", catalog.Covers("B-04", "M-07"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		const finalizer = "rollcall.dev/template"
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Template(func(t *corev1.PodTemplateSpec) {
+			t.Labels["tier"] = "node"
+			t.Annotations = map[string]string{"rollcall.dev/note": "from the template"}
+			t.Finalizers = []string{finalizer}
+		}))
+		client, namespace := r.Client, r.Namespace
+		DeferCleanup(func(ctx context.Context) error { // else the pods stay for ever
+			pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+			if err != nil {
+				return err
+			}
+			// New pods would have it too, so nothing may make any.
+			orphan := metav1.DeletePropagationOrphan
+			if err := client.AppsV1().DaemonSets(namespace).Delete(ctx, ds.Name, metav1.DeleteOptions{PropagationPolicy: &orphan}); err != nil {
+				return err
+			}
+			for _, pod := range pods.Items {
+				if _, err := client.CoreV1().Pods(namespace).Patch(ctx, pod.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, NodeTimeout(time.Minute))
+
+		for _, pod := range r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods {
+			yes := true
+			owner := metav1.OwnerReference{APIVersion: "apps/v1", Kind: "DaemonSet", Name: ds.Name, UID: ds.UID, Controller: &yes, BlockOwnerDeletion: &yes}
+			Expect(pod.OwnerReferences).To(Equal([]metav1.OwnerReference{owner}), "the owners of pod %s", pod.Name)
+			Expect(pod.Name).To(HavePrefix(ds.Name+"-"), "a name that tells the DaemonSet's")
+			Expect(pod.Labels).To(And(HaveKeyWithValue("name", ds.Name), HaveKeyWithValue("tier", "node"), HaveKeyWithValue(appsv1.ControllerRevisionHashLabelKey, Not(BeEmpty()))))
+			Expect(pod.Annotations).To(HaveKeyWithValue("rollcall.dev/note", "from the template"))
+			Expect(pod.Finalizers).To(ContainElement(finalizer), "the finalizers of pod %s", pod.Name)
+		}
+	})
+})
+
+// tolerating are the pod's tolerations of the taint.
+func tolerating(pod *corev1.Pod, taint corev1.Taint) []corev1.Toleration {
+	var all []corev1.Toleration
+	for _, t := range pod.Spec.Tolerations {
+		if t.Operator == corev1.TolerationOpExists && (t.Key == "" || t.Key == taint.Key) && (t.Effect == "" || t.Effect == taint.Effect) {
+			all = append(all, t)
+		}
+	}
+	return all
+}

@@ -1,0 +1,52 @@
+package status
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/fixtures"
+	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/rollout"
+)
+
+var _ = Describe("numberAvailable", func() {
+	r := rollout.New()
+
+	It("follows numberReady when minReadySeconds are over, not before and with nothing else to notice", catalog.Covers("G-08"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MinReadySeconds(5))
+		available := r.Eventually(ctx, ds).Within(time.Minute).Should(rollout.BeComplete())
+		written := statusWritten(available.DaemonSet)
+		for _, pod := range available.Pods {
+			// Both times are whole seconds, and the clocks of node and control plane may differ a little.
+			Expect(written.Sub(readySince(pod))).To(BeNumerically(">=", 3*time.Second),
+				"pod %s was counted as available too soon after it had become Ready, with minReadySeconds 5", pod.Name)
+		}
+	})
+})
+
+// statusWritten is when the status was last written, on the API server's clock.
+func statusWritten(ds *appsv1.DaemonSet) time.Time {
+	GinkgoHelper()
+	var last time.Time
+	for _, entry := range ds.ManagedFields {
+		if entry.Subresource == "status" && entry.Time != nil && entry.Time.After(last) {
+			last = entry.Time.Time
+		}
+	}
+	Expect(last).NotTo(BeZero(), "DaemonSet %s should bear the time at which its status was written", ds.Name)
+	return last
+}
+
+func readySince(pod *corev1.Pod) time.Time {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.LastTransitionTime.Time
+		}
+	}
+	return time.Time{}
+}
