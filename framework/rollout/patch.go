@@ -52,5 +52,6 @@ func (r *R) patch(ctx context.Context, ds *appsv1.DaemonSet, verb string, kind t
 		patched, err = r.Client.AppsV1().DaemonSets(r.Namespace).Patch(ctx, ds.Name, kind, []byte(patch), options, subresource...)
 		return err
 	})
+	r.generations.note(patched)
 	return patched, err
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/onsi/gomega/types"
-	corev1 "k8s.io/api/core/v1"
 )
 
 // BeCompleteOn is BeComplete for a DaemonSet that belongs on some of the spec's nodes only: those have one pod each, which is Ready, no
@@ -27,7 +26,7 @@ func BeCompleteOn(nodes ...string) types.GomegaMatcher {
 			}
 		}
 		for _, node := range nodes {
-			if n := len(OnNode(s.Pods, node)); n != 1 {
+			if n := len(Where(s.Pods, OnNode(node))); n != 1 {
 				return fmt.Sprintf("has %d pods on %s", n, node)
 			}
 		}
@@ -43,9 +42,4 @@ func BeCompleteOn(nodes ...string) types.GomegaMatcher {
 		}
 		return ""
 	})
-}
-
-// OnNode are the pods that run on the node or wait for it.
-func OnNode(pods []*corev1.Pod, node string) []*corev1.Pod {
-	return slices.DeleteFunc(slices.Clone(pods), func(p *corev1.Pod) bool { return TargetNode(p) != node })
 }

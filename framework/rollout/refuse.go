@@ -37,7 +37,8 @@ func (r *R) TryCreate(ctx context.Context, ds *appsv1.DaemonSet, changes ...Chan
 // TryUpdate is Update, a PUT, for a change that may be refused.
 func (r *R) TryUpdate(ctx context.Context, ds *appsv1.DaemonSet, changes ...Change) error {
 	return r.Try(ctx, history.Act{Verb: "update", Object: r.reference(ds), Note: "may be refused"}, func(ctx context.Context) error {
-		_, err := r.put(ctx, ds, changes)
+		updated, err := r.put(ctx, ds, changes)
+		r.generations.note(updated)
 		return err
 	})
 }

@@ -22,9 +22,7 @@ var _ = Describe("A pod of a DaemonSet that somebody deletes", func() {
 		r.Barrier(ctx)
 		after := r.Soon(ctx, before.DaemonSet).Should(rollout.BeCompleteOn(nodes...))
 		Expect(after.Pods).NotTo(ContainElement(HaveField("UID", before.Pods[0].UID)), "the deleted pod should be gone")
-		for _, kept := range before.Pods[1:] {
-			Expect(after.Pods).To(ContainElement(HaveField("UID", kept.UID)), "pod %s was not deleted", kept.Name)
-		}
+		Expect(after.Pods).To(ContainElements(rollout.SamePods(before.Pods[1:])), "the pods that were not deleted")
 	})
 
 	It("is made again from the template in force now", catalog.Covers("B-05"), func(ctx SpecContext) {
@@ -33,9 +31,7 @@ var _ = Describe("A pod of a DaemonSet that somebody deletes", func() {
 		ds := r.Update(ctx, before.DaemonSet, rollout.Image(fixtures.FluentdNext))
 		r.Soon(ctx, ds).Should(rollout.HaveObserved())
 		r.DeletePod(ctx, before.Pods[0])
-		after := r.Soon(ctx, ds).Should(rollout.HavePods(1, "that are Ready with the next image", func(pod *corev1.Pod) bool {
-			return rollout.WithImage(fixtures.FluentdNext)(pod) && rollout.Ready(pod)
-		}))
+		after := r.Soon(ctx, ds).Should(rollout.HavePods(1, "that are Ready with the next image", rollout.All(rollout.WithImage(fixtures.FluentdNext), rollout.Ready)))
 		Expect(rollout.TargetNode(rollout.Where(after.Pods, rollout.WithImage(fixtures.FluentdNext))[0])).To(Equal(before.Pods[0].Spec.NodeName))
 	})
 

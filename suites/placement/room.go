@@ -24,11 +24,11 @@ var _ = Describe("A DaemonSet whose pods do not fit on a node", func() {
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Named("second"), second)
 		waiting := r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(len(nodes), "that the scheduler has no room for", rollout.Unschedulable)))
 		for _, node := range nodes {
-			Expect(rollout.OnNode(waiting.Pods, node)).To(HaveLen(1), "pods for %s", node)
+			Expect(rollout.Where(waiting.Pods, rollout.OnNode(node))).To(HaveLen(1), "pods for %s", node)
 		}
 		r.Settle(ctx)
-		Expect(r.State(ds).Pods).To(ConsistOf(samePods(waiting.Pods)), "pods that wait should go on waiting")
-		Expect(r.State(before.DaemonSet).Pods).To(ConsistOf(samePods(before.Pods)), "pods that run should not have to go for them")
+		Expect(r.State(ds).Pods).To(ConsistOf(rollout.SamePods(waiting.Pods)), "pods that wait should go on waiting")
+		Expect(r.State(before.DaemonSet).Pods).To(ConsistOf(rollout.SamePods(before.Pods)), "pods that run should not have to go for them")
 	},
 		Entry("for memory", catalog.Covers("B-09"), rollout.Change(nothing), rollout.Container(func(c *corev1.Container) {
 			c.Resources.Requests = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Pi")}
@@ -38,12 +38,3 @@ var _ = Describe("A DaemonSet whose pods do not fit on a node", func() {
 })
 
 func nothing(*appsv1.DaemonSet) {}
-
-// samePods matches exactly these pods, by UID.
-func samePods(pods []*corev1.Pod) []any {
-	var all []any
-	for _, pod := range pods {
-		all = append(all, HaveField("UID", pod.UID))
-	}
-	return all
-}

@@ -28,6 +28,6 @@ var _ = Describe("Two DaemonSets with the same selector", func() {
 		r.Eventually(ctx, second).Should(rollout.BeCompleteOn(nodes...))
 		r.Settle(ctx)
 		Expect(r.State(first)).To(rollout.BeCompleteOn(nodes...))
-		Expect(r.State(first).Pods).To(ConsistOf(samePods(kept.Pods)), "the first DaemonSet was not changed")
+		Expect(r.State(first).Pods).To(ConsistOf(rollout.SamePods(kept.Pods)), "the first DaemonSet was not changed")
 	})
 })

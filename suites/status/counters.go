@@ -99,8 +99,6 @@ var _ = Describe("The status of a DaemonSet in motion", func() {
 		after := r.State(before.DaemonSet)
 		Expect(after).To(rollout.BeComplete())
 		Expect(after.DaemonSet.Generation).To(BeEquivalentTo(1), "a condition is status too")
-		for _, pod := range before.Pods {
-			Expect(after.Pods).To(ContainElement(HaveField("UID", pod.UID)), "pod %s", pod.Name)
-		}
+		Expect(after.Pods).To(ConsistOf(rollout.SamePods(before.Pods)), "nothing was updated")
 	})
 })

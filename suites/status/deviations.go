@@ -22,16 +22,14 @@ var _ = Describe("The status of a DaemonSet, with nothing else to notice,", func
 
 	It("does not count a pod that is ending as ready or available", catalog.Covers("G-05"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
-		before := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd(), rollout.OnDelete(), rollout.TerminatesFor(15))).Should(rollout.BeComplete())
+		before := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd(), rollout.OnDelete(), rollout.TerminatesFor(10))).Should(rollout.BeComplete())
 		r.DeletePod(ctx, before.Pods[0])
-		r.Soon(ctx, before.DaemonSet).Within(8 * time.Second).Should(rollout.And(
-			rollout.Match("have a pod that is ending, and is Ready as long as its containers run", func(s rollout.State) string {
-				for _, pod := range s.Pods {
-					if pod.UID == before.Pods[0].UID && pod.DeletionTimestamp != nil {
-						return ""
-					}
+		r.Soon(ctx, before.DaemonSet).Within(7 * time.Second).Should(rollout.And(
+			rollout.Match("have a pod that is ending", func(s rollout.State) string {
+				if pod := s.Find(before.Pods[0]); pod == nil || pod.DeletionTimestamp == nil || rollout.Terminal(pod) {
+					return "has none"
 				}
-				return "has none"
+				return ""
 			}),
 			rollout.HaveStatus("1 of 2 pods ready and available", func(s appsv1.DaemonSetStatus) bool {
 				return s.DesiredNumberScheduled == 2 && s.NumberReady == 1 && s.NumberAvailable == 1 && s.NumberUnavailable == 1
@@ -43,7 +41,7 @@ var _ = Describe("The status of a DaemonSet, with nothing else to notice,", func
 		ds := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeComplete()).DaemonSet
 		r.Settle(ctx)
 		r.Taint(ctx, nodes[0], "misscheduled", corev1.TaintEffectNoSchedule)
-		r.Soon(ctx, ds).Within(10 * time.Second).Should(desired(2, 1))
+		r.Soon(ctx, ds).Within(8 * time.Second).Should(desired(2, 1))
 	})
 
 	It("stops counting a node that is deleted, before its pod is collected", SpecPriority(10), catalog.Covers("G-10"), func(ctx SpecContext) {
@@ -52,7 +50,7 @@ var _ = Describe("The status of a DaemonSet, with nothing else to notice,", func
 		ds := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeComplete()).DaemonSet
 		r.Settle(ctx)
 		r.RemoveNode(ctx, nodes[0])
-		r.Soon(ctx, ds).Within(15 * time.Second).Should(desired(2, 0))
+		r.Soon(ctx, ds).Within(10 * time.Second).Should(desired(2, 0))
 	})
 })
 

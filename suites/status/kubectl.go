@@ -3,7 +3,6 @@ package status
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
@@ -23,7 +22,7 @@ var _ = Describe("kubectl rollout status", func() {
 
 		r.Barrier(ctx)
 		after := r.State(ds)
-		Expect(rollout.Where(after.Pods, func(pod *corev1.Pod) bool { return rollout.WithImage(fixtures.FluentdNext)(pod) && rollout.Ready(pod) })).To(HaveLen(3))
+		Expect(rollout.Where(after.Pods, rollout.All(rollout.WithImage(fixtures.FluentdNext), rollout.Ready))).To(HaveLen(3))
 		Expect(after.DaemonSet.Status.ObservedGeneration).To(Equal(ds.Generation), "observedGeneration")
 		Expect(after.DaemonSet.Status.UpdatedNumberScheduled).To(BeEquivalentTo(3), "updatedNumberScheduled")
 		Expect(after.DaemonSet.Status.NumberAvailable).To(BeEquivalentTo(3), "numberAvailable")
