@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"rollcall.dev/framework/history"
+	"rollcall.dev/framework/invariant"
 )
 
 // State is a DaemonSet with what belongs to it, as the recorder knows it at one moment. It is what this package's matchers match.
@@ -141,6 +142,11 @@ func (a Assertion) Should(matcher types.GomegaMatcher) State {
 		Fail(fmt.Sprintf("%s\n%s", matcher.FailureMessage(state), tooLate))
 	default:
 		Fail(fmt.Sprintf("waiting for DaemonSet %s: %v", a.ds.Name, err))
+	}
+	if m, ok := matcher.(stateMatcher); ok && m.complete {
+		// From here on the judge holds the last state to be final, unless the spec does something more.
+		done := history.Act{Verb: invariant.Completed, Object: a.r.reference(state.DaemonSet)}
+		_ = a.r.recorder.Act(ctx, done, func(context.Context) error { return nil })
 	}
 	return state.copy()
 }

@@ -14,6 +14,8 @@ import (
 type stateMatcher struct {
 	promise string
 	why     func(State) string
+	// complete: what it matches is a finished rollout, and the judge may hold the spec to it.
+	complete bool
 }
 
 func (m stateMatcher) Match(actual any) (bool, error) {
@@ -44,7 +46,7 @@ func subject(s State) string {
 // Match makes a matcher of a function that says why a state does not match, "" where it does. promise finishes the sentence
 // "the DaemonSet should …", why "but it …".
 func Match(promise string, why func(State) string) types.GomegaMatcher {
-	return stateMatcher{promise, why}
+	return stateMatcher{promise: promise, why: why}
 }
 
 // HaveObserved matches when the controller has seen the DaemonSet's present spec (catalog G-03).
@@ -65,7 +67,7 @@ func notObserved(s State) string {
 // BeComplete matches a finished rollout: the newest spec is observed, the counters say so, and independently of them each of the
 // spec's nodes has exactly one pod, which is available, up to date by the counters, and no pod is left over.
 func BeComplete() types.GomegaMatcher {
-	return Match("be completely rolled out", func(s State) string {
+	return stateMatcher{complete: true, promise: "be completely rolled out", why: func(s State) string {
 		if why := notObserved(s); why != "" {
 			return why
 		}
@@ -101,7 +103,7 @@ func BeComplete() types.GomegaMatcher {
 			return fmt.Sprintf("has %d pods for %d nodes", len(s.Pods), len(s.Nodes))
 		}
 		return ""
-	})
+	}}
 }
 
 // HavePods matches when exactly count of the DaemonSet's pods that are not terminating satisfy the condition; what names it in a failure.
@@ -132,17 +134,21 @@ func BeGone() types.GomegaMatcher {
 // And matches what all of them match.
 func And(matchers ...types.GomegaMatcher) types.GomegaMatcher {
 	var promises []string
+	all := stateMatcher{}
 	for _, m := range matchers {
 		promises = append(promises, m.(stateMatcher).promise)
+		all.complete = all.complete || m.(stateMatcher).complete
 	}
-	return Match(strings.Join(promises, " and "), func(s State) string {
+	all.promise = strings.Join(promises, " and ")
+	all.why = func(s State) string {
 		for _, m := range matchers {
 			if why := m.(stateMatcher).why(s); why != "" {
 				return why
 			}
 		}
 		return ""
-	})
+	}
+	return all
 }
 
 // Where returns the pods that are not terminating and satisfy the condition.
