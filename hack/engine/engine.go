@@ -83,8 +83,11 @@ func (e engine) launch(ctx context.Context, args []string) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting dockerd: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // how it ended is in the process state
+	}()
 
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
@@ -92,8 +95,8 @@ func (e engine) launch(ctx context.Context, args []string) error {
 	defer tick.Stop()
 	for {
 		select {
-		case err := <-ended:
-			return fmt.Errorf("dockerd ended (%v); last lines of %s:\n%s", err, e.logFile(), lastLines(e.logFile(), 5))
+		case <-ended:
+			return fmt.Errorf("dockerd ended (%s); last lines of %s:\n%s", cmd.ProcessState, e.logFile(), lastLines(e.logFile(), 5))
 		case <-ctx.Done():
 			_ = cmd.Process.Signal(syscall.SIGTERM)
 			<-ended

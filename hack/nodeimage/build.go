@@ -41,7 +41,7 @@ func build(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("making a scratch folder: %w", err)
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = os.RemoveAll(scratch) }()
 	if err := b.check(ctx); err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func dockerFed(ctx context.Context, write func(io.Writer) error, args ...string)
 		written <- err
 	}()
 	out, err := dockerWith(ctx, reader, args...)
-	reader.Close() // a docker that ended early must not leave the writer waiting
+	_ = reader.Close() // a docker that ended early must not leave the writer waiting
 	if writeErr := <-written; err == nil || !errors.Is(writeErr, io.ErrClosedPipe) {
 		err = errors.Join(err, writeErr)
 	}

@@ -69,16 +69,18 @@ func (p *Provider) Create(ctx context.Context, _ ...string) (kubeconfig string, 
 func (p *Provider) start(parent context.Context, configuration *v1alpha4.Cluster) error {
 	ctx, cancel := context.WithTimeoutCause(parent, createTimeout, fmt.Errorf("not up after %v", createTimeout))
 	defer cancel()
-	ended := make(chan error, 1)
+	var failure error
+	ended := make(chan struct{})
 	go func() {
-		ended <- p.kind.Create(p.config.Name,
+		defer close(ended)
+		failure = p.kind.Create(p.config.Name,
 			kindcluster.CreateWithV1Alpha4Config(configuration),
 			kindcluster.CreateWithKubeconfigPath(p.GetKubeconfig()),
 			kindcluster.CreateWithRetain(true)) // after a failure its logs are wanted; abandon removes it
 	}()
 	select {
-	case err := <-ended:
-		return err
+	case <-ended:
+		return failure
 	case <-ctx.Done():
 	}
 	cause := context.Cause(ctx)
@@ -92,7 +94,7 @@ func (p *Provider) start(parent context.Context, configuration *v1alpha4.Cluster
 	for {
 		removeErr := p.removeContainers(removing)
 		select {
-		case <-ended:
+		case <-ended: // what kind says of vanished containers is noise
 			return errors.Join(cause, p.removeContainers(removing))
 		case <-removing.Done():
 			return errors.Join(cause, fmt.Errorf("kind has not given up: %w", removing.Err()), removeErr)
