@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -162,18 +163,46 @@ func (p *Provider) acknowledged(ctx context.Context, f faults) error {
 	if err != nil {
 		return fmt.Errorf("listing nodes: %w", err)
 	}
+	var running []string
 	for i := range nodes.Items {
-		name := nodes.Items[i].Name
-		if _, stopped := f.Stopped[name]; stopped {
-			continue
+		if _, stopped := f.Stopped[nodes.Items[i].Name]; !stopped && ready(&nodes.Items[i]) {
+			running = append(running, nodes.Items[i].Name)
 		}
-		err := p.ask(ctx, client, name, f.Generation)
-		if apierrors.IsNotFound(err) {
-			continue // it was removed meanwhile
-		}
-		return err
 	}
-	return nil
+	return p.askAny(ctx, client, running, f.Generation)
+}
+
+// witnesses is how many nodes are asked at once. There is one kwok for all of them, so one answer is enough; but a node that is just being
+// started has no lease yet, and one that somebody removes meanwhile is gone: they answer nothing.
+const witnesses = 3
+
+// askAny returns once one of the nodes has answered, at once if there is none.
+func (p *Provider) askAny(ctx context.Context, client kubernetes.Interface, nodes []string, generation int) error {
+	if step := len(nodes) / witnesses; step > 1 {
+		nodes = []string{nodes[0], nodes[step], nodes[2*step]}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // the others need not answer any more
+	answers := make(chan error, len(nodes))
+	for _, name := range nodes {
+		go func() { answers <- p.ask(ctx, client, name, generation) }()
+	}
+	var problems []error
+	for range nodes {
+		err := <-answers
+		if err == nil {
+			return nil
+		}
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// ready says whether the node's condition Ready is True.
+func ready(node *corev1.Node) bool {
+	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 // ask returns once the simulated kubelet of a node has answered by the Stages of a generation. It asks again and again, because
