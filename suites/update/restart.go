@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
@@ -40,8 +40,8 @@ var _ = Describe("kubectl rollout", func() {
 
 	It("restart refuses to be the second within a second", catalog.Covers("F-11"), func(ctx SpecContext) {
 		ds := r.Create(ctx, fixtures.Fluentd())
-		Expect(restartTogether(ctx, r, ds)).To(ContainElement(kubectl.Refuse("failed to create patch for fluentd-elasticsearch: " +
-			"if restart has already been triggered within the past second, please wait before attempting to trigger another")))
+		Expect(restartBesideAnother(ctx, r, ds)).To(kubectl.Refuse("failed to create patch for fluentd-elasticsearch: " +
+			"if restart has already been triggered within the past second, please wait before attempting to trigger another"))
 	})
 
 	DescribeTable("refuses to hold an update", func(ctx SpecContext, verb, words string) {
@@ -54,26 +54,52 @@ var _ = Describe("kubectl rollout", func() {
 	)
 })
 
-// restartTogether restarts the DaemonSet several times at once, again and again until kubectl has refused one: in which second a kubectl
-// looks at its clock cannot be chosen, but of several at once some look in the same one. It returns what the last round printed.
-func restartTogether(ctx context.Context, r *rollout.R, ds *appsv1.DaemonSet) []kubectl.Result {
+// restartBesideAnother runs kubectl rollout restart while somebody else restarts the DaemonSet at the beginning of each second: in which second kubectl looks at its clock cannot be chosen. The moment between the two at the turn of a second is small,
+// but it is there, so kubectl gets several goes; the last one's result is returned.
+func restartBesideAnother(ctx context.Context, r *rollout.R, ds *appsv1.DaemonSet) (result kubectl.Result) {
 	GinkgoHelper()
-	const together, rounds = 4, 10
-	results := make([]kubectl.Result, together)
-	refused := func(one kubectl.Result) bool { return one.ExitCode != 0 }
-	for round := 0; round < rounds && !slices.ContainsFunc(results, refused); round++ {
-		act := history.Act{Verb: "kubectl rollout restart", Object: r.DaemonSetNamed(ds.Name), Note: fmt.Sprintf("%d at once", together)}
-		r.Act(ctx, act, func(ctx context.Context) error {
-			errs := make([]error, together)
-			var all sync.WaitGroup
-			for i := range together {
-				all.Go(func() {
-					results[i], errs[i] = r.Environment.Kubectl.Run(ctx, []string{"rollout", "restart", object, "-n", r.Namespace})
-				})
+	const goes = 10
+	act := history.Act{Verb: "kubectl rollout restart", Object: r.DaemonSetNamed(ds.Name), Disturbs: []history.Disturbance{history.RapidUpdates}, Note: "twice in a second"}
+	r.Act(ctx, act, func(ctx context.Context) (err error) {
+		stamping, stop := context.WithCancel(ctx)
+		stamped := make(chan error, 1)
+		go func() { stamped <- stampEachSecond(stamping, r, ds.Name) }()
+		defer func() {
+			stop()
+			err = errors.Join(err, <-stamped)
+		}()
+		for range goes {
+			result, err = r.Environment.Kubectl.Run(ctx, []string{"rollout", "restart", object, "-n", r.Namespace})
+			if err != nil || result.ExitCode != 0 {
+				return err
 			}
-			all.Wait()
-			return errors.Join(errs...)
-		})
+		}
+		return nil
+	})
+	return result
+}
+
+// stampEachSecond writes into the template, until ctx ends, what a restart in the present second would write.
+func stampEachSecond(ctx context.Context, r *rollout.R, name string) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	last := ""
+	for {
+		if now := time.Now().Format(time.RFC3339); now != last {
+			patch := fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{%q:%q}}}}}`, restartedAt, now)
+			_, err := r.Client.AppsV1().DaemonSets(r.Namespace).Patch(ctx, name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+			switch {
+			case ctx.Err() != nil:
+				return nil
+			case err != nil:
+				return fmt.Errorf("stamping the template: %w", err)
+			}
+			last = now
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
 	}
-	return results
 }
