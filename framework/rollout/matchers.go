@@ -8,6 +8,8 @@ import (
 	"github.com/onsi/gomega/types"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/framework/invariant"
 )
 
 // stateMatcher matches a State. why is empty where it matches, else it finishes the sentence "DaemonSet x …".
@@ -65,13 +67,15 @@ func notObserved(s State) string {
 }
 
 // BeComplete matches a finished rollout: the newest spec is observed, the counters say so, and independently of them each of the
-// spec's nodes has exactly one pod, which is available, up to date by the counters, and no pod is left over.
+// spec's nodes that should run a pod has exactly one, which is Ready, and no pod is left over. Which nodes those are is for our own
+// oracle to say, not for the status.
 func BeComplete() types.GomegaMatcher {
 	return stateMatcher{complete: true, promise: "be completely rolled out", why: func(s State) string {
 		if why := notObserved(s); why != "" {
 			return why
 		}
-		st, want := s.DaemonSet.Status, int32(len(s.Nodes))
+		nodes := s.eligible()
+		st, want := s.DaemonSet.Status, int32(len(nodes))
 		counters := []struct {
 			name string
 			got  int32
@@ -94,16 +98,35 @@ func BeComplete() types.GomegaMatcher {
 			}
 			perNode[TargetNode(pod)]++
 		}
-		for _, node := range s.Nodes {
+		for _, node := range nodes {
 			if perNode[node.Name] != 1 {
 				return fmt.Sprintf("has %d pods on node %s", perNode[node.Name], node.Name)
 			}
 		}
-		if len(s.Pods) != len(s.Nodes) {
-			return fmt.Sprintf("has %d pods for %d nodes", len(s.Pods), len(s.Nodes))
+		if len(s.Pods) != len(nodes) {
+			return fmt.Sprintf("has %d pods for %d nodes", len(s.Pods), len(nodes))
 		}
 		return ""
 	}}
+}
+
+// eligible are the spec's nodes that should run a pod of the DaemonSet.
+func (s State) eligible() []*corev1.Node {
+	return slices.DeleteFunc(slices.Clone(s.Nodes), func(node *corev1.Node) bool {
+		eligible, _ := invariant.Eligible(&s.DaemonSet.Spec.Template, node)
+		return !eligible
+	})
+}
+
+// HaveOnlyPods matches when there are pods that are not terminating, and all of them satisfy the condition; what names it in a failure.
+func HaveOnlyPods(what string, condition func(*corev1.Pod) bool) types.GomegaMatcher {
+	return Match("have only pods "+what, func(s State) string {
+		all := Where(s.Pods, Any)
+		if got := len(Where(all, condition)); got < len(all) || got == 0 {
+			return fmt.Sprintf("has %d of %d", got, len(all))
+		}
+		return ""
+	})
 }
 
 // HavePods matches when exactly count of the DaemonSet's pods that are not terminating satisfy the condition; what names it in a failure.

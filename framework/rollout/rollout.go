@@ -94,7 +94,8 @@ func (r *R) begin(ctx ginkgo.SpecContext) error {
 			Spec: report.FullText(), Namespace: r.Namespace, Implementation: r.Implementation,
 			Provider: r.Provider.State().Provider, Seed: r.Seed, Disturbances: r.disturbances,
 		},
-		LeaseLater:     true,
+		// What is in a shared namespace chooses nodes for itself, the control plane's among them: all nodes matter.
+		LeaseLater:     r.shared == "",
 		File:           r.historyFile(id),
 		BarrierTimeout: r.patience(request),
 	})

@@ -62,5 +62,5 @@ func (w *walk) updatedTo(ctx context.Context, ds *appsv1.DaemonSet, image string
 	GinkgoHelper()
 	return w.Eventually(ctx, ds).Should(rollout.And(
 		rollout.BeComplete(),
-		rollout.HavePods(len(w.AllNodes()), "with the image "+image, rollout.WithImage(image))))
+		rollout.HaveOnlyPods("with the image "+image, rollout.WithImage(image))))
 }

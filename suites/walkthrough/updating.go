@@ -62,7 +62,7 @@ func updating(w *walk) {
 		w.Update(ctx, ds, func(ds *appsv1.DaemonSet) {
 			ds.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "FLUENTD_ARGS", Value: "--no-supervisor"}}
 		})
-		w.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(len(w.AllNodes()), "with the new variable", func(pod *corev1.Pod) bool {
+		w.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HaveOnlyPods("with the new variable", func(pod *corev1.Pod) bool {
 			return len(pod.Spec.Containers[0].Env) == 1 && pod.Spec.Containers[0].Env[0].Value == "--no-supervisor"
 		})))
 	})
