@@ -8,7 +8,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 
 	"rollcall.dev/fixtures"
-	"rollcall.dev/framework/history"
 	"rollcall.dev/framework/kubectl"
 	"rollcall.dev/framework/rollout"
 )
@@ -22,12 +21,6 @@ const object = "ds/" + fixtures.FluentdName
 func change(ctx context.Context, r *rollout.R, args ...string) kubectl.Result {
 	GinkgoHelper()
 	return r.KubectlAct(ctx, r.DaemonSetNamed(fixtures.FluentdName), nil, append(args, "-n", r.Namespace))
-}
-
-// changeDisturbing is change for a command that makes strict invariants not hold.
-func changeDisturbing(ctx context.Context, r *rollout.R, disturbs history.Disturbance, args ...string) kubectl.Result {
-	GinkgoHelper()
-	return r.KubectlAct(ctx, r.DaemonSetNamed(fixtures.FluentdName), []history.Disturbance{disturbs}, append(args, "-n", r.Namespace))
 }
 
 // ask runs a kubectl command that changes nothing.
