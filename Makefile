@@ -46,6 +46,15 @@ rejudge: rollcall ## judge saved histories again, without a cluster: HISTORY=<fi
 bench: ## what recording and judging cost, in Go's own format
 	go test -run '^$$' -bench . -benchmem ./framework/history ./framework/invariant
 
+.PHONY: mutants
+mutants: rollcall ## the kill matrix: the controller broken in 76 ways, and which spec notices
+	@go run ./hack/mutants run
+	@go run ./hack/mutants matrix
+
+.PHONY: compare
+compare: rollcall ## what differs between two reports: A=report.yaml B=report.yaml
+	@$(ROLLCALL) compare
+
 .PHONY: cluster-up
 cluster-up: rollcall ## a cluster that stays; make e2e REUSE=1 uses it
 	@$(ROLLCALL) up
@@ -65,6 +74,10 @@ build: rollcall ## build Kubernetes from source, for both kinds of cluster
 .PHONY: controller
 controller: rollcall ## build the DaemonSet controller alone and print its path
 	@$(ROLLCALL) controller
+
+.PHONY: engine
+engine: ## a container engine on a Debian machine that has none; for make node-image and PROVIDER=kind
+	@go run ./hack/engine start
 
 .PHONY: node-image
 node-image: rollcall ## build kind's node image from source, for machines without a registry

@@ -30,12 +30,17 @@ func (r *R) EvictPod(ctx context.Context, pod *corev1.Pod) {
 }
 
 // DeletePodWithin deletes a pod as a user would, with another grace period in seconds; 0 takes the object away at once.
+// A pod that is gone already, because the garbage collector was faster, is fine.
 func (r *R) DeletePodWithin(ctx context.Context, pod *corev1.Pod, grace int64) {
 	ginkgo.GinkgoHelper()
 	uid := pod.UID
 	act := history.Act{Verb: "delete", Object: podReference(pod), Disturbs: []history.Disturbance{history.PodsDeleted}, Note: "by hand, with a grace period of its own"}
 	r.Act(ctx, act, func(ctx context.Context) error {
-		return r.Client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &grace, Preconditions: &metav1.Preconditions{UID: &uid}})
+		err := r.Client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &grace, Preconditions: &metav1.Preconditions{UID: &uid}})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return err
 	})
 }
 

@@ -32,6 +32,9 @@ func (e engine) logFile() string { return filepath.Join(e.dir, "dockerd.log") }
 
 // start returns when docker answers. It is idempotent.
 func (e engine) start(ctx context.Context) error {
+	if err := raiseWatchLimit(); err != nil {
+		say("a second kind cluster may not start: %v", err)
+	}
 	if version, err := answers(ctx); err == nil {
 		say("docker %s answers already: nothing to do", version)
 		return nil
@@ -67,6 +70,26 @@ func (e engine) start(ctx context.Context) error {
 		args = append(args, "--add-runtime", "bounded="+wrapper, "--default-runtime", "bounded")
 	}
 	return e.launch(ctx, args)
+}
+
+// watchInstances is the kernel's limit of inotify instances for one user. Each kind node needs a dozen or two: under the usual limit of
+// 128 the systemd of the nodes of a second cluster ends with "Too many open files".
+const watchInstances, enoughInstances = "/proc/sys/fs/inotify/max_user_instances", 1024
+
+func raiseWatchLimit() error {
+	text, err := os.ReadFile(watchInstances)
+	if err != nil {
+		return err
+	}
+	have, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || have >= enoughInstances {
+		return err
+	}
+	if err := os.WriteFile(watchInstances, []byte(strconv.Itoa(enoughInstances)), 0o644); err != nil {
+		return fmt.Errorf("raising fs.inotify.max_user_instances from %d to %d: %w", have, enoughInstances, err)
+	}
+	say("raised fs.inotify.max_user_instances from %d to %d", have, enoughInstances)
+	return nil
 }
 
 // launch starts dockerd in a session of its own, so that it outlives this command and its terminal, and waits until it answers.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,7 +56,12 @@ func runNodeImage(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "run", "./hack/nodeimage",
+	// Built and then run, for the go command does not pass on the signal that has it clean up.
+	program := filepath.Join(cacheDir, "bin", "nodeimage")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "./hack/nodeimage").CombinedOutput(); err != nil {
+		return fmt.Errorf("building hack/nodeimage: %w\n%s", err, out)
+	}
+	cmd := exec.Command(program,
 		"--version", s.Version, "--binaries", binaries, "--tag", nodeImage(s), "--cache", filepath.Join(cacheDir, "nodeimage"))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := runChild(ctx, cmd, time.Minute); err != nil {

@@ -18,9 +18,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/retry"
 )
 
 // faults is what is out of the ordinary on a cluster's nodes. It is kept in a file of the cluster's folder, because several processes
@@ -134,22 +137,31 @@ func (p *Provider) applyStages(ctx context.Context, f faults) error {
 	}
 	api := client.Resource(stageResource)
 	for _, w := range wanted {
-		have, err := api.Get(ctx, w.GetName(), metav1.GetOptions{})
-		switch {
-		case apierrors.IsNotFound(err):
-			_, err = api.Create(ctx, w, metav1.CreateOptions{})
-		case err != nil:
-		case reflect.DeepEqual(have.Object["spec"], w.Object["spec"]):
-			continue
-		default:
-			w.SetResourceVersion(have.GetResourceVersion())
-			_, err = api.Update(ctx, w, metav1.UpdateOptions{})
-		}
+		// An API server that has just learnt a resource may deny a moment later that it knows it, while it exchanges its handlers:
+		// to a create, "not found" means nothing else.
+		err := retry.OnError(newResource, apierrors.IsNotFound, func() error { return applyStage(ctx, api, w) })
 		if err != nil {
 			return fmt.Errorf("writing Stage %s: %w", w.GetName(), err)
 		}
 	}
 	return nil
+}
+
+// newResource waits 12 seconds in all.
+var newResource = wait.Backoff{Duration: 50 * time.Millisecond, Factor: 1.5, Steps: 12}
+
+func applyStage(ctx context.Context, api dynamic.ResourceInterface, wanted *unstructured.Unstructured) error {
+	have, err := api.Get(ctx, wanted.GetName(), metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		_, err = api.Create(ctx, wanted, metav1.CreateOptions{})
+	case err != nil:
+	case reflect.DeepEqual(have.Object["spec"], wanted.Object["spec"]):
+	default:
+		wanted.SetResourceVersion(have.GetResourceVersion())
+		_, err = api.Update(ctx, wanted, metav1.UpdateOptions{})
+	}
+	return err
 }
 
 // acknowledged returns once kwok has shown, on a node that runs, that it works by the Stages of f. With no node that runs there is
