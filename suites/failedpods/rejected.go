@@ -34,17 +34,13 @@ var _ = Describe("A node that turns every pod away", func() {
 		r.RejectPods(ctx, node, "OutOfcpu")
 		ds := r.Create(ctx, fixtures.Fluentd())
 		r.Eventually(ctx, ds).Should(rollout.Match("slow down replacing failed pods", func(s rollout.State) string {
-			pods, pause := replacements(s)
-			switch {
-			case pods > most+1:
-				return fmt.Sprintf("has made %d pods without a pause of %s", pods, slowDown)
-			case pause < slowDown:
+			if pods, pause := replacements(s); pods <= most+1 && pause < slowDown {
 				return fmt.Sprintf("has not: the longest pause between two of %d pods was %s", pods, pause)
 			}
 			return ""
 		}))
-		pods, _ := replacements(r.State(ds))
-		Expect(pods).To(BeNumerically("<=", most+1))
+		pods, pause := replacements(r.State(ds))
+		Expect(pause).To(BeNumerically(">=", slowDown), "there were %d pods one after the other without a pause of %s", pods, slowDown)
 
 		r.AcceptPods(ctx, node)
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))

@@ -104,8 +104,9 @@ var _ = Describe("A change of a node", func() {
 		r.Report(ctx, nodes[0], "rollcall.dev/things", "2")
 		r.Annotate(ctx, nodes[1], "rollcall.dev/note")
 		r.Settle(ctx)
-		after := r.State(before.DaemonSet)
-		Expect(after.Pods).To(ConsistOf(rollout.SamePods(before.Pods)...))
-		Expect(after.DaemonSet.Status).To(Equal(before.DaemonSet.Status), "the status")
+		r.Update(ctx, before.DaemonSet, func(ds *appsv1.DaemonSet) { ds.Spec.MinReadySeconds = 1 }) // so that the controller looks at it
+		r.Eventually(ctx, before.DaemonSet).Should(rollout.BeComplete())
+		r.Settle(ctx)
+		Expect(r.State(before.DaemonSet).Pods).To(ConsistOf(rollout.SamePods(before.Pods)...))
 	})
 })

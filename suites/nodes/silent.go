@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"context"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -12,6 +13,9 @@ import (
 	"rollcall.dev/framework/rollout"
 )
 
+// noticed limits how long the control plane may take to call a silent node NotReady: 50 seconds by default, and more in large clusters.
+const noticed = 3 * time.Minute
+
 var _ = Describe("A node that does not answer", func() {
 	r := rollout.New()
 
@@ -19,7 +23,7 @@ var _ = Describe("A node that does not answer", func() {
 		nodes := r.NodesAlone(ctx, 2)
 		before := complete(ctx, r)
 		r.StopNode(ctx, nodes[0])
-		r.Soon(ctx, before.DaemonSet).Should(notReady(nodes[0]))
+		r.Soon(ctx, before.DaemonSet).Within(noticed).Should(notReady(nodes[0]))
 		r.Settle(ctx)
 		after := r.State(before.DaemonSet)
 		Expect(after.Pods).To(ConsistOf(rollout.SamePods(before.Pods)...))
@@ -35,7 +39,7 @@ var _ = Describe("A node that does not answer", func() {
 		before := complete(ctx, r)
 		ds := before.DaemonSet
 		r.StopNode(ctx, nodes[0])
-		r.Soon(ctx, ds).Should(notReady(nodes[0]))
+		r.Soon(ctx, ds).Within(noticed).Should(notReady(nodes[0]))
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
 		r.Soon(ctx, ds).Should(rollout.HaveObserved())
 		r.Settle(ctx)
