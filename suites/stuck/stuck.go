@@ -1,0 +1,121 @@
+package stuck
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"rollcall.dev/fixtures"
+	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/history"
+	"rollcall.dev/framework/kubectl"
+	"rollcall.dev/framework/rollout"
+)
+
+var second = rollout.OfEdition("2")
+
+var _ = Describe("A stuck update", func() {
+	r := rollout.New()
+
+	It("waits on a full node until a pod there is deleted", catalog.Covers("H-01", "H-02", "H-03", "H-04", "H-12"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		hog := r.Fill(ctx, nodes[0], resource.MustParse("100Mi"))
+		updated := r.Update(ctx, ds, rollout.Edition("2"), rollout.RequestMemory("200Mi"))
+		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "without room on the full node", rollout.All(rollout.Unschedulable, rollout.OnNode(nodes[0]))))
+		act := history.Act{Verb: "delete", Object: history.Reference{Resource: history.Pods, Namespace: r.Namespace, Name: hog.Name, UID: hog.UID}, Note: "to make room"}
+		r.Act(ctx, act, deletePod(r, hog))
+		after := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
+		Expect(after.DaemonSet.Generation).To(Equal(updated.Generation), "the DaemonSet did not have to be changed")
+		Expect(after.All.Pods).NotTo(ContainElement(HaveField("Name", hog.Name)), "a pod without a controller does not come back")
+	})
+
+	DescribeTable("stays where it is, and another template mends it", func(ctx SpecContext, strategy, breaks, mends rollout.Change, what string, broken func(*corev1.Pod) bool) {
+		r.Nodes(ctx, 3)
+		ds := r.Create(ctx, fixtures.Fluentd(), strategy, rollout.MinReadySeconds(3))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		stuck := r.Update(ctx, ds, rollout.Edition("2"), breaks)
+		r.Eventually(ctx, ds).Should(rollout.HavePods(1, what, rollout.All(second, broken)))
+		r.Settle(ctx)
+		state := r.State(ds)
+		Expect(state).To(rollout.HavePods(1, "of the broken template", second))
+		Expect(len(rollout.Where(state.Pods, rollout.All(rollout.OfEdition(""), rollout.Ready)))).To(BeNumerically(">=", 2), "the other nodes keep their pods")
+		Expect(state.DaemonSet.Generation).To(Equal(stuck.Generation), "nothing is rolled back")
+		r.Update(ctx, ds, rollout.Edition("3"), mends)
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the last template", rollout.OfEdition("3"))))
+	},
+		Entry("when its image does not exist", catalog.Covers("H-05", "H-06"), rollout.MaxUnavailable(1),
+			rollout.Image(fixtures.FluentdNotExisting), rollout.Image(fixtures.FluentdNext), "that cannot be pulled", rollout.Waiting("ErrImagePull", "ImagePullBackOff")),
+		Entry("when its container crashes", catalog.Covers("H-05", "H-06"), rollout.MaxUnavailable(1),
+			command("/bin/false"), command(), "that crash", rollout.Waiting("CrashLoopBackOff")),
+		Entry("when its image does not exist and it surges", catalog.Covers("H-05", "D-04"), rollout.MaxSurge(1),
+			rollout.Image(fixtures.FluentdNotExisting), rollout.Image(fixtures.FluentdNext), "that cannot be pulled", rollout.Waiting("ErrImagePull", "ImagePullBackOff")),
+		Entry("when no node is large enough", catalog.Covers("H-07"), rollout.MaxUnavailable(1),
+			rollout.RequestMemory("900Ti"), rollout.RequestMemory("1Mi"), "without room", rollout.Unschedulable),
+		Entry("when its configuration is not there", catalog.Covers("H-07"), rollout.MaxUnavailable(1),
+			needs("settings-missing"), needs(""), "without configuration", rollout.Waiting("CreateContainerConfigError")),
+	)
+
+	It("deletes no more pods while new ones are refused, and finishes when they no longer are", catalog.Covers("H-08", "H-12"), func(ctx SpecContext) {
+		r.Nodes(ctx, 3)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.LimitPods(ctx, 0)
+		r.Update(ctx, ds, rollout.Edition("2"))
+		r.Eventually(ctx, ds).Should(rollout.HavePods(2, "in all", rollout.Any))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.HavePods(2, "that are Ready", rollout.Ready))
+		r.LiftLimit(ctx)
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
+	})
+
+	It("is no early one: each pod has to be Ready for minReadySeconds first", catalog.Covers("H-09"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), rollout.MinReadySeconds(3))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.Edition("2"))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
+	})
+
+	It("is brought back by kubectl rollout undo, which restarts only what was changed", catalog.Covers("H-11"), func(ctx SpecContext) {
+		r.Nodes(ctx, 3)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the broken template", second)))
+		r.Settle(ctx)
+		healthy := rollout.Where(r.State(ds).Pods, rollout.OfEdition(""))
+		result := r.KubectlAct(ctx, r.DaemonSetNamed(ds.Name), nil, []string{"rollout", "undo", "ds/" + ds.Name, "-n", r.Namespace})
+		Expect(result).To(kubectl.Say("daemonset.apps/fluentd-elasticsearch rolled back"))
+		after := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the first template", rollout.OfEdition(""))))
+		Expect(after).To(rollout.KeepPods(healthy))
+	})
+
+	It("can be deleted with its Pending and terminating pods", catalog.Covers("H-13"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), rollout.TerminatesFor(2))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.RequestMemory("900Ti"))
+		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "without room", rollout.Unschedulable))
+		r.Delete(ctx, ds, metav1.DeletePropagationBackground)
+		r.Eventually(ctx, ds).Should(rollout.BeGone())
+	})
+})
+
+// command replaces what the first container runs; without words it runs what its image says.
+func command(words ...string) rollout.Change {
+	return rollout.Container(func(c *corev1.Container) { c.Command = words })
+}
+
+// needs makes the first container need a ConfigMap, or none.
+func needs(configMap string) rollout.Change {
+	return rollout.Container(func(c *corev1.Container) {
+		c.EnvFrom = nil
+		if configMap != "" {
+			c.EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMap}}}}
+		}
+	})
+}
