@@ -35,14 +35,7 @@ var errTooFewNodes = errors.New("too few nodes")
 // lease takes count nodes for holder (all of them if count is 0), alone or shared, waiting for other specs to return theirs.
 // Each gets the holder's label.
 func (e *Environment) lease(ctx context.Context, holder string, count int, alone bool) ([]string, error) {
-	nodes, err := cluster.UsableNodes(ctx, e.Client)
-	if err != nil {
-		return nil, fmt.Errorf("listing nodes to lease: %w", err)
-	}
 	all := count == 0
-	if all {
-		count = len(nodes)
-	}
 	tables := e.Client.CoreV1().ConfigMaps(cluster.RunNamespace(e.Run))
 	only := metav1.ListOptions{FieldSelector: "metadata.name=" + leasesName}
 	for {
@@ -54,6 +47,14 @@ func (e *Environment) lease(ctx context.Context, holder string, count int, alone
 		if len(list.Items) > 0 {
 			table = &list.Items[0]
 		}
+		// The nodes after the table, each time: one that its holder has returned by then is there again, and one that is missing is held.
+		nodes, err := cluster.UsableNodes(ctx, e.Client)
+		if err != nil {
+			return nil, fmt.Errorf("listing nodes to lease: %w", err)
+		}
+		if all {
+			count = len(nodes)
+		}
 		known := parseLeases(table.Data)
 		// A node that a spec made unusable on purpose is still there and comes back; one that joined is new.
 		if total := len(union(nodes, known)); total < count {
@@ -61,7 +62,7 @@ func (e *Environment) lease(ctx context.Context, holder string, count int, alone
 		}
 		chosen := choose(nodes, known, count, alone, all)
 		if chosen == nil {
-			if nodes, err = e.awaitLeaseChange(ctx, list.ResourceVersion, only); err != nil {
+			if err := e.awaitLeaseChange(ctx, list.ResourceVersion, only); err != nil {
 				return nil, err
 			}
 			continue
@@ -188,20 +189,20 @@ func (e *Environment) writeLeases(ctx context.Context, table *corev1.ConfigMap, 
 	return err
 }
 
-// awaitLeaseChange returns when the table is written, with the nodes that are there then.
-func (e *Environment) awaitLeaseChange(ctx context.Context, since string, only metav1.ListOptions) ([]string, error) {
+// awaitLeaseChange returns when the table is written.
+func (e *Environment) awaitLeaseChange(ctx context.Context, since string, only metav1.ListOptions) error {
 	only.ResourceVersion = since
 	w, err := e.Client.CoreV1().ConfigMaps(cluster.RunNamespace(e.Run)).Watch(ctx, only)
 	if err != nil {
-		return nil, fmt.Errorf("waiting for nodes that other specs hold: %w", err)
+		return fmt.Errorf("waiting for nodes that other specs hold: %w", err)
 	}
 	defer w.Stop()
 	select {
 	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for nodes that other specs hold: %w", context.Cause(ctx))
+		return fmt.Errorf("waiting for nodes that other specs hold: %w", context.Cause(ctx))
 	case <-w.ResultChan(): // an event, or the end of the watch: look again
+		return nil
 	}
-	return cluster.UsableNodes(ctx, e.Client)
 }
 
 // labelNodes sets or removes the label that the holder's DaemonSets select nodes by.
