@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -23,8 +24,16 @@ const (
 	clustersDir = ".cache/clusters"
 )
 
-// defaultNodes is how many nodes a cluster gets. The specs that need most take six; simulated ones cost next to nothing.
-var defaultNodes = map[string]int{"simulated": 12, "kind": 3}
+// defaultNodes is how many nodes a cluster gets: enough for several specs at once, where nodes cost next to nothing.
+var defaultNodes = map[string]int{"simulated": 24, "kind": 3}
+
+// defaultProcs is how many specs run at once. They wait more than they work, and simulated nodes do not work at all.
+func defaultProcs(provider string) int {
+	if provider == "simulated" {
+		return 3 * runtime.NumCPU()
+	}
+	return runtime.NumCPU()
+}
 
 // chooseProvider resolves auto and returns the provider and why it is that one.
 func chooseProvider(ctx context.Context, s settings) (provider, reason string) {

@@ -64,6 +64,9 @@ func runE2E(ctx context.Context, s settings) (err error) {
 	if err := <-compiled; err != nil {
 		return errors.Join(err, controllerEnded())
 	}
+	if s.Procs == 0 {
+		s.Procs = defaultProcs(p.State().Provider)
+	}
 	failed := runSuite(running, s, p.State(), artifacts)
 	if err := controllerEnded(); err != nil {
 		return err

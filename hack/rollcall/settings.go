@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -27,7 +26,7 @@ type settings struct {
 	NodeImage  string // kind's, empty: pulled or built
 	Labels     string
 	Focus      string
-	Procs      int
+	Procs      int   // 0: by the provider
 	Seed       int64 // 0: one is made up and printed
 	Repeat     int
 	Timeouts   float64 // TIMEOUT_FACTOR
@@ -95,7 +94,7 @@ func loadSettings(env func(string) string) (settings, error) {
 		NodeImage:  env("NODE_IMAGE"),
 		Labels:     env("LABELS"),
 		Focus:      env("FOCUS"),
-		Procs:      number("PROCS", runtime.NumCPU(), 1),
+		Procs:      number("PROCS", 0, 1),
 		Seed:       int64(number("SEED", 0, 1)),
 		Repeat:     number("REPEAT", 1, 1),
 		Timeouts:   1,

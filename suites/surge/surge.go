@@ -63,7 +63,9 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 
 	It("removes an unready new pod for a further template, and the old pods stay", catalog.Covers("D-07"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1))
+		// minReadySeconds lets the old pods grow older than a second: which of two pods of one second is the older, nobody can tell
+		// (upstream then goes by their names; see DEVIATIONS.md).
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2))
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
 		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the second template", second))
