@@ -83,7 +83,7 @@ func TestLevelsOfWellKnownBehaviours(t *testing.T) {
 		"C-05": Core,        // the budget
 		"D-01": Core,        // surge is part of the API, whatever needs it has
 		"L-01": Core,        // a pod's phase can be written on any cluster
-		"L-02": Core,        // slow is no reason to be extended
+		"L-02": Extended,    // only a node that turns pods away shows it
 		"K-03": Core,        // leases relabel nodes
 		"K-04": Extended,    // a taint may not be allowed
 		"F-12": Extended,    // kubectl

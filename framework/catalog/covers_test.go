@@ -19,7 +19,7 @@ func TestCoversGivesLabels(t *testing.T) {
 		{Covers("C-05"), "C-05 area:rollout core nodes:2"},
 		{Covers("C-05", "C-06", "M-02"), "C-05 C-06 M-02 area:rollout area:invariant core nodes:3"},
 		{Covers("D-01"), "D-01 area:surge core surge"},
-		{Covers("L-02"), "L-02 area:failedpods core slow"},
+		{Covers("L-02"), "L-02 area:failedpods extended slow pod-rejection"},
 		{Covers("K-02"), "K-02 area:nodes extended slow node-add-remove nodes:2"},
 		{Covers("D-12"), "D-12 area:surge deviation surge pod-rejection"},
 		{Covers("C-05", "K-04"), "C-05 K-04 area:rollout area:nodes extended node-changes nodes:2"},
@@ -106,7 +106,7 @@ func TestFiltersSelectSpecs(t *testing.T) {
 	specs := map[string]ginkgo.Labels{
 		"budget":  Covers("C-05", "M-02"),
 		"surge":   Covers("D-01"),
-		"backoff": Covers("L-02"),
+		"backoff": CoversWith([]Need{Slow}, "L-01"),
 		"undo":    Covers("H-11"),
 		"percent": Covers("C-11"),
 	}

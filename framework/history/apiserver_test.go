@@ -167,7 +167,7 @@ func (a *apiServer) watch(w http.ResponseWriter, r *http.Request, resource Resou
 	flush := func() { w.(http.Flusher).Flush() }
 	flush()
 	for {
-		events, now, gone, changed := a.after(resource, from)
+		events, _, gone, changed := a.after(resource, from)
 		if gone {
 			fmt.Fprintf(w, `{"type":"ERROR","object":%s}`+"\n", goneStatus())
 			return
@@ -181,10 +181,9 @@ func (a *apiServer) watch(w http.ResponseWriter, r *http.Request, resource Resou
 		case <-changed:
 		case <-bookmark.C:
 			// Only what was sent is promised: an event may have come since.
+			now := from
 			if events, latest, _, _ := a.after(resource, from); len(events) == 0 {
 				now = latest
-			} else {
-				now = from
 			}
 			fmt.Fprintf(w, `{"type":"BOOKMARK","object":{"apiVersion":%q,"kind":%q,"metadata":{"resourceVersion":"%d"}}}`+"\n",
 				kinds[resource][0], kinds[resource][1], now)

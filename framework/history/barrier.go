@@ -115,7 +115,7 @@ func (s *stream) reach(ctx context.Context, version string) error {
 		case <-ctx.Done():
 			err := fmt.Errorf("%s: waited for resourceVersion %s, the last one delivered is %s: %w", s.resource, version, last, ctx.Err())
 			if problem != nil {
-				err = fmt.Errorf("%w (the stream's last problem: %v)", err, problem)
+				err = fmt.Errorf("%w (the stream's last problem: %w)", err, problem)
 			}
 			return err
 		}

@@ -23,7 +23,7 @@ func rolledPod(i, state int) *corev1.Pod {
 	p.Labels = map[string]string{"name": "fluentd-elasticsearch", "controller-revision-hash": "5d4f8c7b6d", "pod-template-generation": "1"}
 	p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: "fluentd-elasticsearch", UID: "8b8c6a34-7c1e-4a52-9a0b-0d6d0c1e9a77", Controller: new(true)}}
 	for range 3 {
-		p.ManagedFields = append(p.ManagedFields, metav1.ManagedFieldsEntry{Manager: "kubelet", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{"f:conditions":{},"f:phase":{},"f:podIP":{},"f:startTime":{}}}`)}})
+		p.ManagedFields = append(p.ManagedFields, metav1.ManagedFieldsEntry{Manager: "kubelet", FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:conditions":{},"f:phase":{},"f:podIP":{},"f:startTime":{}}}`)})
 	}
 	p.Spec = corev1.PodSpec{
 		NodeName: fmt.Sprintf("node-%05d", i), ServiceAccountName: "default", SchedulerName: "default-scheduler",

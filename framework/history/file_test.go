@@ -201,7 +201,7 @@ func TestLoadNamesTheFile(t *testing.T) {
 }
 
 func TestTrim(t *testing.T) {
-	managed := []metav1.ManagedFieldsEntry{{Manager: "m", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{}}`)}}}
+	managed := []metav1.ManagedFieldsEntry{{Manager: "m", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{}}`)}}
 	meta := func() metav1.ObjectMeta {
 		return metav1.ObjectMeta{
 			Name: "x", Labels: map[string]string{"a": "b"}, Annotations: map[string]string{corev1.LastAppliedConfigAnnotation: "{}"},
@@ -222,7 +222,7 @@ func TestTrim(t *testing.T) {
 		t.Errorf("of the node remains %+v", n)
 	}
 	ds, next := &appsv1.DaemonSet{ObjectMeta: meta()}, &appsv1.DaemonSet{ObjectMeta: meta()}
-	next.ManagedFields[0].FieldsV1 = &metav1.FieldsV1{Raw: []byte(`{"f:spec":{}}`)}
+	next.ManagedFields[0].FieldsV1 = metav1.NewFieldsV1(`{"f:spec":{}}`)
 	trim(ds, nil)
 	trim(next, ds)
 	if !reflect.DeepEqual(ds.ObjectMeta, meta()) {

@@ -44,7 +44,7 @@ func (s *stream) open(ctx, until context.Context) (*opened, error) {
 	if err != nil {
 		cancel()
 		if isGone(err) {
-			return nil, fmt.Errorf("%w: %v", errGone, err)
+			return nil, fmt.Errorf("%w: %w", errGone, err)
 		}
 		return nil, fmt.Errorf("watch %s from resourceVersion %s: %w", s.resource, from, err)
 	}

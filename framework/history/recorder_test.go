@@ -82,7 +82,7 @@ func TestRecorderRecordsWhatHappens(t *testing.T) {
 		}
 		return refused
 	})
-	if err != refused {
+	if !errors.Is(err, refused) {
 		t.Errorf("Act returns %v, want the function's own error", err)
 	}
 	api.put(Nodes, node("n2"))

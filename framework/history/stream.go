@@ -215,7 +215,7 @@ func (s *stream) accept(event watch.Event) error {
 	if event.Type == watch.Error {
 		err := apierrors.FromObject(event.Object)
 		if isGone(err) {
-			return fmt.Errorf("%w: %v", errGone, err)
+			return fmt.Errorf("%w: %w", errGone, err)
 		}
 		// Anything else, above all a frame cut in half, took nothing away: the next stream begins after the last whole event.
 		return fmt.Errorf("watch %s: %w", s.resource, err)
@@ -227,7 +227,7 @@ func (s *stream) accept(event watch.Event) error {
 	version := object.GetResourceVersion()
 	newer, err := s.isNewer(version)
 	if err != nil {
-		return fmt.Errorf("%w: %s event with %v", errGone, event.Type, err)
+		return fmt.Errorf("%w: %s event with %w", errGone, event.Type, err)
 	}
 	if event.Type == watch.Bookmark {
 		// One from a server that lags behind the last one says nothing.

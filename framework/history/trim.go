@@ -61,7 +61,7 @@ func shareMeta(now, before *metav1.ObjectMeta) {
 // shareManagers shares the field sets, which are most of the bytes; an entry's time changes with every write.
 func shareManagers(now, before []metav1.ManagedFieldsEntry) {
 	for i := range now {
-		if i < len(before) && now[i].FieldsV1 != nil && before[i].FieldsV1 != nil && bytes.Equal(now[i].FieldsV1.Raw, before[i].FieldsV1.Raw) {
+		if i < len(before) && now[i].FieldsV1 != nil && before[i].FieldsV1 != nil && bytes.Equal(now[i].FieldsV1.GetRawBytes(), before[i].FieldsV1.GetRawBytes()) {
 			now[i].FieldsV1 = before[i].FieldsV1
 		}
 	}

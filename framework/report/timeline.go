@@ -92,16 +92,16 @@ type Bar struct {
 
 // MarshalJSON writes an array without names, since there may be 10,000 bars:
 // [pod, lane, track, revision, daemonSet, end, gone, [from, state, from, state, …]].
-func (b Bar) MarshalJSON() ([]byte, error) {
-	segments := make([]int64, 0, 2*len(b.Segments))
-	for _, s := range b.Segments {
+func (bar Bar) MarshalJSON() ([]byte, error) {
+	segments := make([]int64, 0, 2*len(bar.Segments))
+	for _, s := range bar.Segments {
 		segments = append(segments, s.From, int64(s.State))
 	}
 	gone := 0
-	if b.Gone {
+	if bar.Gone {
 		gone = 1
 	}
-	return json.Marshal([]any{b.Pod, b.Lane, b.Track, b.Revision, b.DaemonSet, b.End, gone, segments})
+	return json.Marshal([]any{bar.Pod, bar.Lane, bar.Track, bar.Revision, bar.DaemonSet, bar.End, gone, segments})
 }
 
 // builder holds what the steps of one computation share.

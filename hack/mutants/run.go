@@ -130,7 +130,7 @@ func suite(ctx context.Context, id, labels string) ([]kill, error) {
 		if strings.Contains(string(out), "ended by itself") {
 			return []kill{{Spec: "(the controller)", Reason: "ended by itself"}}, nil
 		}
-		return nil, fmt.Errorf("%w; %v\n%s", err, runErr, out)
+		return nil, fmt.Errorf("%w; %w\n%s", err, runErr, out)
 	}
 	var kills []kill
 	for _, s := range r.Specs {

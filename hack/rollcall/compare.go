@@ -28,7 +28,7 @@ func runCompare(_ context.Context, _ settings) error {
 		return err
 	}
 	if comparison.Worse() {
-		return specsFailed{errors.New("B is worse than A")}
+		return specsFailed{errors.New("the second report is worse than the first")}
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ var _ = Describe("Deleting a DaemonSet", func() {
 		before := complete(ctx, r, rollout.TerminatesFor(2))
 		r.Delete(ctx, before.DaemonSet, metav1.DeletePropagationBackground)
 		_, err := r.Client.AppsV1().DaemonSets(r.Namespace).Get(ctx, before.DaemonSet.Name, metav1.GetOptions{})
-		Expect(apierrors.IsNotFound(err)).To(BeTrue(), "the DaemonSet should be gone when the deletion is answered, but reading it says: %v", err)
+		Expect(err).To(WithTransform(apierrors.IsNotFound, Equal(true)), "the DaemonSet should be gone when the deletion is answered, but reading it says: %v", err)
 		after := r.Soon(ctx, before.DaemonSet).Should(rollout.BeGone())
 		ending := map[types.UID]bool{}
 		for _, e := range after.All.Entries {

@@ -135,14 +135,16 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 			}
 			return ""
 		})))
-		adopted := false
+		last := ""
 		for _, e := range after.All.Entries {
 			if e.Pod != nil && e.Pod.UID == pod.UID && e.Type == history.Modified {
-				c := metav1.GetControllerOf(e.Pod)
-				adopted = c != nil && c.UID == ds.UID
+				last = "nobody"
+				if c := metav1.GetControllerOf(e.Pod); c != nil {
+					last = string(c.UID)
+				}
 			}
 		}
-		Expect(adopted).To(BeTrue(), "pod %s matches the selector again, so the DaemonSet should have taken it over before one of the two went", pod.Name)
+		Expect(last).To(Equal(string(ds.UID)), "pod %s matches the selector again, so the DaemonSet should have taken it over before one of the two went", pod.Name)
 		Expect(rollout.Where(after.All.Pods, rollout.OnNode(pod.Spec.NodeName))).To(HaveLen(1), "one of the two pods should be left")
 	})
 })

@@ -51,7 +51,7 @@ var _ = Describe("A node that joins", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), desire(1)))
 		r.ReturnNode(ctx, nodes[0])
 		after := r.Soon(ctx, ds).Should(rollout.And(rollout.BeComplete(), desire(2)))
-		Expect(rollout.WithImage(fixtures.FluentdNext)(podOn(after, nodes[0]))).To(BeTrue(), "node %s came back after the update, so its pod should be of the new template", nodes[0])
+		Expect(podOn(after, nodes[0])).To(WithTransform(rollout.WithImage(fixtures.FluentdNext), Equal(true)), "node %s came back after the update, so its pod should be of the new template", nodes[0])
 	})
 })
 
