@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
@@ -24,9 +25,11 @@ var _ = Describe("kubectl, asked about a DaemonSet in the middle of an update,",
 		r.Soon(ctx, ds).Should(rollout.HaveObserved())
 		r.DeletePod(ctx, before.Pods[0])
 		// At rest, with a different number in each pair of columns that could be taken for one another.
-		r.Eventually(ctx, ds).Should(rollout.HaveStatus("3 nodes, 2 ready, 1 updated", func(s appsv1.DaemonSetStatus) bool {
-			return s.DesiredNumberScheduled == 3 && s.CurrentNumberScheduled == 3 && s.NumberReady == 2 && s.UpdatedNumberScheduled == 1 && s.NumberAvailable == 2
-		}))
+		r.Eventually(ctx, ds).Should(rollout.And(
+			rollout.HaveStatus("3 nodes, 2 ready, 1 updated", func(s appsv1.DaemonSetStatus) bool {
+				return s.DesiredNumberScheduled == 3 && s.CurrentNumberScheduled == 3 && s.NumberReady == 2 && s.UpdatedNumberScheduled == 1 && s.NumberAvailable == 2
+			}),
+			rollout.HavePods(3, "that run", func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodRunning })))
 
 		selector := ""
 		for key, value := range ds.Spec.Template.Spec.NodeSelector {
