@@ -26,7 +26,7 @@ refused() {
   shift 3
   local before after start=$SECONDS
   before=$(ls .cache/clusters 2>/dev/null)
-  if timeout 60 env "$@" ARTIFACTS="${artifacts:-$work/refused}" "$rollcall" e2e >"$work/out" 2>&1; then
+  if timeout 300 env "$@" ARTIFACTS="${artifacts:-$work/refused}" "$rollcall" e2e >"$work/out" 2>&1; then
     fail "$name: exit code 0"
   elif ! grep -qE "$pattern" "$work/out"; then
     fail "$name: does not say /$pattern/ but:"; head -n 5 "$work/out"
@@ -57,7 +57,8 @@ refused 'nothing to reuse' 'there is no cluster to reuse' 5 REUSE=1
 refused 'no container engine' 'container engine' 10 PROVIDER=kind DOCKER_HOST=tcp://127.0.0.1:1
 touch "$work/file"
 artifacts="$work/file/below" refused 'artifacts that cannot be written' 'cannot be written to' 5 PROVIDER=simulated
-refused 'a selection that names nothing' 'selects no spec' 30 PROVIDER=simulated FOCUS='no spec has this name'
+# This one may have to compile the suite first.
+refused 'a selection that names nothing' 'selects no spec' 240 PROVIDER=simulated FOCUS='no spec has this name'
 refused 'a selection that cannot be read' 'LABELS=core &&: is no label filter' 5 LABELS='core &&'
 
 # --- an existing cluster is left as it was found ------------------------------------------------------------------------------
@@ -123,10 +124,11 @@ fi
 # --- interrupts leave nothing --------------------------------------------------------------------------------------------
 
 # leftovers prints processes and folders of clusters that no running make owns.
-leftovers() { ls .cache/clusters 2>/dev/null; pgrep -fa "$PWD/.cache/clusters" || true; ls -d /tmp/rollcall-* 2>/dev/null | grep -v "$work" || true; }
+leftovers() { ls .cache/clusters 2>/dev/null; pgrep -fa "$PWD/.cache/clusters" || true; ls -d "$work"/tmp/rollcall-* 2>/dev/null || true; }
+mkdir "$work/tmp"
 before=$(leftovers)
 for moment in 0.3 2 5 9 14; do
-  env PROVIDER=simulated ARTIFACTS="$work/interrupt" setsid "$rollcall" e2e >"$work/out" 2>&1 &
+  env PROVIDER=simulated ARTIFACTS="$work/interrupt" TMPDIR="$work/tmp" setsid "$rollcall" e2e >"$work/out" 2>&1 &
   pid=$!
   timeout "$moment" tail -f --pid="$pid" /dev/null
   kill -INT "$pid" 2>/dev/null
