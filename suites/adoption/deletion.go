@@ -55,8 +55,11 @@ var _ = Describe("Deleting a DaemonSet", func() {
 	})
 
 	It("makes nothing and writes nothing for it while it ends", catalog.Covers("J-08", "M-24"), func(ctx SpecContext) {
+		r.Hurry()
 		r.Nodes(ctx, 2)
-		before := complete(ctx, r, rollout.TerminatesFor(25))
+		before := complete(ctx, r, rollout.TerminatesFor(90), rollout.Template(func(t *corev1.PodTemplateSpec) {
+			t.Spec.TerminationGracePeriodSeconds = new(int64(100))
+		}))
 		ds := before.DaemonSet
 		r.Delete(ctx, ds, metav1.DeletePropagationForeground)
 		r.Settle(ctx) // by now the controller knows of the deletion
@@ -71,7 +74,7 @@ var _ = Describe("Deleting a DaemonSet", func() {
 		}))
 		r.Settle(ctx)
 		after := r.State(ds)
-		Expect(after.DaemonSet).NotTo(BeNil(), "pod %s takes 25 seconds to end, so the DaemonSet should be there still", before.Pods[1].Name)
+		Expect(after.DaemonSet).NotTo(BeNil(), "pod %s takes 90 seconds to end, so the DaemonSet should be there still", before.Pods[1].Name)
 		Expect(after.DaemonSet.Status).To(Equal(status), "nobody should write the status of a DaemonSet that ends")
 		for _, e := range after.All.Entries {
 			switch {
