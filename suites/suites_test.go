@@ -112,6 +112,10 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	alive, stop := context.WithCancel(context.Background())
 	endRun = func(ctx context.Context) error {
 		stop()
+		// The other processes have ended: while one of them runs a kubectl, the folder cannot be removed.
+		if err := os.RemoveAll(kubectlCache(run)); err != nil {
+			return err
+		}
 		if loadState().PID != 0 {
 			return nil // the whole cluster goes away with the process that made it
 		}
@@ -134,11 +138,10 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 		Run: s.Run, Seed: suite.RandomSeed, Provider: p, Config: config, Client: client,
 		Kubectl: kubectl.Kubectl{
 			Path: state.Kubectl, Kubeconfig: state.Kubeconfig, Context: state.Context,
-			CacheDir: filepath.Join(os.TempDir(), "rollcall-kubectl-"+s.Run),
+			CacheDir: kubectlCache(s.Run),
 		},
 		Artifacts: options.artifacts, TimeoutFactor: options.timeoutFactor, Deviations: deviations(), Implementation: implementation(state),
 	})
-	DeferCleanup(os.RemoveAll, filepath.Join(os.TempDir(), "rollcall-kubectl-"+s.Run))
 }, NodeTimeout(time.Minute))
 
 var _ = SynchronizedAfterSuite(func() {}, func(ctx SpecContext) {
@@ -146,6 +149,9 @@ var _ = SynchronizedAfterSuite(func() {}, func(ctx SpecContext) {
 		Expect(endRun(ctx)).To(Succeed(), "removing what the run made; make sweep tries again")
 	}
 }, NodeTimeout(3*time.Minute))
+
+// kubectlCache is where the kubectls of a run keep what they learn about the API server.
+func kubectlCache(run string) string { return filepath.Join(os.TempDir(), "rollcall-kubectl-"+run) }
 
 func loadState() cluster.State {
 	GinkgoHelper()

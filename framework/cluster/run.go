@@ -135,10 +135,27 @@ func EndRun(ctx context.Context, client kubernetes.Interface, run string) (remov
 		}
 	}
 
+	problems = append(problems, deleteMarkers(ctx, client, selector))
 	// Kubelets write some events after the pod is gone.
 	problems = append(problems, deleteEvents(ctx, client, sharedNamespace, sharedName))
 	gone, err := deleteNamespaces(ctx, client, selector)
 	return append(removed, gone...), errors.Join(append(problems, err)...)
+}
+
+// deleteMarkers deletes the recorder's pods in a namespace that outlives the run; those elsewhere go with theirs.
+func deleteMarkers(ctx context.Context, client kubernetes.Interface, selector metav1.ListOptions) error {
+	pods, err := client.CoreV1().Pods(sharedNamespace).List(ctx, selector)
+	if err != nil {
+		return fmt.Errorf("listing the run's pods: %w", err)
+	}
+	var problems []error
+	for i := range pods.Items {
+		err := client.CoreV1().Pods(sharedNamespace).Delete(ctx, pods.Items[i].Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
+		if err != nil && !apierrors.IsNotFound(err) {
+			problems = append(problems, fmt.Errorf("deleting the run's pod %s: %w", pods.Items[i].Name, err))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // DeleteDaemonSets deletes a run's DaemonSets in a namespace and returns when their pods and revisions are gone too.

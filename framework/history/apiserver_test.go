@@ -29,8 +29,10 @@ type apiServer struct {
 	events   map[Resource][]apiEvent
 	// compacted is the revision up to which events are forgotten.
 	compacted map[Resource]int64
-	changed   chan struct{}
-	done      chan struct{}
+	// readOnly refuses the recorder's marker.
+	readOnly bool
+	changed  chan struct{}
+	done     chan struct{}
 }
 
 type apiEvent struct {
@@ -124,11 +126,33 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(r.URL.Path, "/")
 	resource := Resource(parts[len(parts)-1])
 	w.Header().Set("Content-Type", "application/json")
+	if r.Method != http.MethodGet {
+		a.mark(w, r)
+		return
+	}
 	if r.URL.Query().Get("watch") == "" {
 		a.list(w, resource)
 		return
 	}
 	a.watch(w, r, resource)
+}
+
+// mark answers a recorder's writes to its own pod; a read-only API server refuses them.
+func (a *apiServer) mark(w http.ResponseWriter, r *http.Request) {
+	name := strings.TrimSuffix(r.URL.Path, "/status")
+	name = name[strings.LastIndex(name, "/")+1:]
+	if a.readOnly || !strings.HasPrefix(name, MarkerPrefix) {
+		http.Error(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403}`, http.StatusForbidden)
+		return
+	}
+	marker := pod(name)
+	if r.Method == http.MethodDelete {
+		a.remove(Pods, marker)
+	} else {
+		a.put(Pods, marker)
+	}
+	marker.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
+	json.NewEncoder(w).Encode(marker)
 }
 
 var kinds = map[Resource][2]string{

@@ -152,6 +152,9 @@ func watchUndisturbed(t *testing.T, client kubernetes.Interface, namespace strin
 			if order, err := resourceversion.CompareResourceVersion(pod.ResourceVersion, marker.ResourceVersion); err != nil || order >= 0 {
 				return events
 			}
+			if isMarker(Pods, pod) {
+				continue
+			}
 			events = append(events, fmt.Sprintf("%s %s %s", event.Type, pod.Name, pod.ResourceVersion))
 		}
 		t.Fatal("the undisturbed watch ended")

@@ -56,6 +56,9 @@ func (l *log) list(resource Resource, objects []metav1.Object) {
 	before := l.current[resource]
 	l.current[resource] = make(map[string]metav1.Object, len(objects))
 	for _, object := range objects {
+		if isMarker(resource, object) {
+			continue
+		}
 		trim(object, before[object.GetName()])
 		l.current[resource][object.GetName()] = object
 		l.addObject(Listed, resource, object)
@@ -64,6 +67,9 @@ func (l *log) list(resource Resource, objects []metav1.Object) {
 
 // event records a watch event and keeps the current state.
 func (l *log) event(t Type, resource Resource, object metav1.Object) {
+	if isMarker(resource, object) {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	current := l.current[resource]
@@ -93,6 +99,27 @@ func (l *log) addObject(t Type, resource Resource, object metav1.Object) {
 		e.Node = object
 	}
 	l.add(e)
+}
+
+// count returns how many objects of a resource exist.
+func (l *log) count(resource Resource) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.current[resource])
+}
+
+// holds says whether objects are all that exist of a resource, each in the version that was delivered last.
+func (l *log) holds(resource Resource, objects []metav1.Object) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	current := l.current[resource]
+	for _, object := range objects {
+		known, ok := current[object.GetName()]
+		if !ok || known.GetUID() != object.GetUID() || known.GetResourceVersion() != object.GetResourceVersion() {
+			return false
+		}
+	}
+	return len(objects) == len(current)
 }
 
 func (l *log) gap(resource Resource, gap Gap) {

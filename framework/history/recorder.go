@@ -16,12 +16,14 @@ import (
 // Options say what is recorded and where it goes.
 type Options struct {
 	// Client reads the cluster. It needs list and watch on pods, DaemonSets and ControllerRevisions of the namespace, and
-	// on nodes; patch and delete on Leases make barriers faster. A barrier makes a few requests at once: leave its rate
+	// on nodes; create, patch and delete on pods make barriers faster. A barrier makes a few requests at once: leave its rate
 	// limit some room.
 	Client kubernetes.Interface
 	// Header is the history's. Namespace is required; Format and Began are filled in.
 	// LeasedNodes limits the recorded nodes; empty records all, unless LeaseLater is set.
 	Header Header
+	// Labels are put on what the recorder itself creates: one pod, which Stop deletes.
+	Labels map[string]string
 	// LeaseLater records no node until Recorder.Lease names some.
 	LeaseLater bool
 	// File is where the history is written as it grows (by convention <name>.jsonl.zst); an older file is replaced and
@@ -37,7 +39,7 @@ type Options struct {
 type Recorder struct {
 	log            *log
 	streams        []*stream
-	pulse          *pulse
+	marker         *marker
 	saver          *saver
 	barrierTimeout time.Duration
 
@@ -71,7 +73,7 @@ func Start(ctx context.Context, o Options) (*Recorder, error) {
 	if r.barrierTimeout <= 0 {
 		r.barrierTimeout = time.Minute
 	}
-	r.pulse = &pulse{leases: o.Client.CoordinationV1().Leases(header.Namespace), limit: limits.nudge}
+	r.marker = newMarker(o.Client.CoreV1().Pods(header.Namespace), o.Labels, limits.nudge)
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	r.end = end
 
@@ -83,7 +85,7 @@ func Start(ctx context.Context, o Options) (*Recorder, error) {
 		}
 	}
 	for _, source := range sources(o.Client, header.Namespace) {
-		s := newStream(source, r.log, r.pulse, limits)
+		s := newStream(source, r.log, r.marker, limits)
 		w, err := s.start(ctx)
 		if err != nil {
 			abandon()
@@ -218,11 +220,10 @@ func (r *Recorder) Stop(ctx context.Context) (*History, error) {
 	r.ended.Do(func() {
 		if err := r.Barrier(ctx); err != nil {
 			r.log.gap("", Gap{Reason: "the recording ended without a barrier: " + oneLine(err)})
-		} else {
-			r.pulse.remove(ctx)
 		}
 		r.end()
 		r.running.Wait()
+		r.marker.remove(ctx)
 		if r.saver != nil {
 			r.err = r.saver.close()
 		}

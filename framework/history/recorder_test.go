@@ -121,7 +121,14 @@ func TestRecorderRecordsWhatHappens(t *testing.T) {
 }
 
 func TestBarrierWaitsForWhatIsUnderWay(t *testing.T) {
+	for _, readOnly := range []bool{false, true} {
+		t.Run(fmt.Sprintf("readOnly=%t", readOnly), func(t *testing.T) { barrierWaits(t, readOnly) })
+	}
+}
+
+func barrierWaits(t *testing.T, readOnly bool) {
 	api, url := newAPIServer(t)
+	api.readOnly = readOnly
 	r := start(t, Options{Client: clientOf(t, url)})
 	for i := range 100 {
 		api.put(Pods, pod(fmt.Sprintf("p%d", i)))

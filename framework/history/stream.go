@@ -55,7 +55,7 @@ const watchLength = 8 * 60
 type stream struct {
 	source
 	log      *log
-	pulse    *pulse
+	marker   *marker
 	patience patience
 	// kick asks for the running stream, or the pause between two, to end now.
 	kick chan struct{}
@@ -71,8 +71,8 @@ type stream struct {
 	moved chan struct{}
 }
 
-func newStream(source source, log *log, pulse *pulse, patience patience) *stream {
-	return &stream{source: source, log: log, pulse: pulse, patience: patience, kick: make(chan struct{}, 1), moved: make(chan struct{})}
+func newStream(source source, log *log, marker *marker, patience patience) *stream {
+	return &stream{source: source, log: log, marker: marker, patience: patience, kick: make(chan struct{}, 1), moved: make(chan struct{})}
 }
 
 // errGone means that the API server no longer knows the events after the last resourceVersion.

@@ -25,8 +25,9 @@ import (
 // One R serves all specs of the container that New is called in, one after another.
 type R struct {
 	disturbances []history.Disturbance
-	shared       string // namespace that is not the spec's own
-	lessee       string // who leased the nodes, if it was not Namespace
+	shared       string   // namespace that is not the spec's own
+	lessee       string   // who leased the nodes, if it was not Namespace
+	kept         []string // nodes that are leased for all specs of a shared namespace together
 
 	*Environment
 	// Namespace is where the spec's objects go.
@@ -45,8 +46,9 @@ func Disturbing(d ...history.Disturbance) Option {
 	return func(r *R) { r.disturbances = append(r.disturbances, d...) }
 }
 
-// InNamespace makes the specs use a namespace that exists, as the task page uses kube-system. All nodes are leased, since
-// manifests for such a namespace choose nodes for themselves.
+// InNamespace makes the specs of an Ordered container use a namespace that exists, as the task page uses kube-system. All nodes
+// are leased, since manifests for such a namespace choose nodes for themselves, and for the whole container: between two of its
+// specs another could take a node for minutes.
 func InNamespace(name string) Option {
 	return func(r *R) { r.shared = name }
 }
@@ -57,6 +59,11 @@ func New(options ...Option) *R {
 	for _, o := range options {
 		o(r)
 	}
+	if r.shared != "" {
+		ginkgo.BeforeAll(func(ctx ginkgo.SpecContext) {
+			gomega.Expect(r.keepNodes(ctx)).To(gomega.Succeed(), "leasing all nodes")
+		})
+	}
 	ginkgo.BeforeEach(func(ctx ginkgo.SpecContext) {
 		gomega.Expect(r.begin(ctx)).To(gomega.Succeed(), "setting up the spec")
 	})
@@ -66,7 +73,7 @@ func New(options ...Option) *R {
 
 func (r *R) begin(ctx ginkgo.SpecContext) error {
 	if environment == nil {
-		return errors.New("rollout.Use was not called before the first spec")
+		return errNotUsed
 	}
 	r.Environment, r.nodes, r.generations.known = environment, nil, nil
 	report := ginkgo.CurrentSpecReport()
@@ -94,6 +101,7 @@ func (r *R) begin(ctx ginkgo.SpecContext) error {
 			Spec: report.FullText(), Namespace: r.Namespace, Implementation: r.Implementation,
 			Provider: r.Provider.State().Provider, Seed: r.Seed, Disturbances: r.disturbances,
 		},
+		Labels: map[string]string{cluster.RunLabel: r.Run},
 		// What is in a shared namespace chooses nodes for itself, the control plane's among them: all nodes matter.
 		LeaseLater:     r.shared == "",
 		File:           r.historyFile(id),
@@ -102,11 +110,24 @@ func (r *R) begin(ctx ginkgo.SpecContext) error {
 	if err != nil {
 		return err
 	}
-	if r.shared != "" {
-		_, err = r.leaseNodes(ctx, 0, false)
+	r.recorder.Lease(r.kept...)
+	r.nodes = append(r.nodes, r.kept...)
+	return nil
+}
+
+// keepNodes leases all nodes until the container's end.
+func (r *R) keepNodes(ctx context.Context) error {
+	if environment == nil {
+		return errNotUsed
 	}
+	e, holder := environment, r.shared
+	ginkgo.DeferCleanup(func(ctx context.Context) error { return e.release(ctx, holder, r.kept) }, ginkgo.NodeTimeout(e.patience(time.Minute)))
+	var err error
+	r.kept, err = e.lease(ctx, holder, 0, false)
 	return err
 }
+
+var errNotUsed = errors.New("rollout.Use was not called before the first spec")
 
 // createNamespace makes the spec's namespace and waits for its service account, without which no pod can be created.
 func (r *R) createNamespace(ctx context.Context) error {
@@ -153,7 +174,7 @@ func (r *R) cleanUp(ctx context.Context) error {
 			problems = append(problems, fmt.Errorf("deleting the spec's namespace: %w", err))
 		}
 	}
-	if len(r.nodes) > 0 {
+	if len(r.nodes) > 0 && r.shared == "" {
 		problems = append(problems, r.release(ctx, r.holder(), r.nodes))
 	}
 	if r.files != "" {

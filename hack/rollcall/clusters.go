@@ -25,12 +25,13 @@ const (
 )
 
 // defaultNodes is how many nodes a cluster gets: enough for several specs at once, where nodes cost next to nothing.
-var defaultNodes = map[string]int{"simulated": 24, "kind": 3}
+var defaultNodes = map[string]int{"simulated": 28, "kind": 3}
 
-// defaultProcs is how many specs run at once. They wait more than they work, and simulated nodes do not work at all.
+// defaultProcs is how many specs run at once. They wait more than they work, and simulated nodes do not work at
+// all; two nodes for each keep them from waiting for one another.
 func defaultProcs(provider string) int {
 	if provider == "simulated" {
-		return 3 * runtime.NumCPU()
+		return min(7*runtime.NumCPU(), defaultNodes[provider]/2)
 	}
 	return runtime.NumCPU()
 }

@@ -297,7 +297,7 @@ func ginkgoArguments(s settings, artifacts string) []string {
 		"--seed=" + strconv.FormatInt(s.Seed, 10),
 		"--randomize-all", "--fail-on-pending", "--fail-on-empty", "--keep-going",
 		"--timeout=" + time.Duration(float64(2*time.Hour)*s.Timeouts).String(),
-		"--poll-progress-after=60s", "--poll-progress-interval=30s",
+		"--poll-progress-after=180s", "--poll-progress-interval=60s",
 		"--output-dir=" + artifacts, "--junit-report=junit.xml",
 		"--silence-skips",
 	}

@@ -15,8 +15,9 @@ import (
 	"rollcall.dev/framework/rollout"
 )
 
-// The page's own commands are about one object in kube-system: these specs run one after another.
-var _ = Describe("The task page", Ordered, ContinueOnFailure, func() {
+// The page's own commands are about one object in kube-system: these specs run one after another. They begin early, for they take long,
+// but after those that stop or remove nodes, which take longer and for which they have to wait.
+var _ = Describe("The task page", Ordered, ContinueOnFailure, SpecPriority(9), func() {
 	page := &walk{rollout.New(rollout.InNamespace(fixtures.FluentdNamespace))}
 	creating(page)
 	updating(page)
