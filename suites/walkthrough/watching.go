@@ -35,7 +35,7 @@ func watching(w *walk) {
 		Expect(lines[len(lines)-1]).To(MatchRegexp(statusLines[3].String()), result.String())
 
 		w.Barrier(ctx)
-		Expect(w.State(ds).Pods).To(HaveEach(WithTransform(rollout.WithImage(fixtures.FluentdNext), Equal(true))), "rollout status said that it was done")
+		Expect(w.State(ds)).To(rollout.HaveOnlyPods("of the new template, once rollout status has said that it is done", rollout.WithImage(fixtures.FluentdNext)))
 	})
 
 	It("gives up with kubectl rollout status --timeout on a rollout that is stuck", Label("S21", "S23"), catalog.Covers("F-13"), func(ctx SpecContext) {
