@@ -68,7 +68,7 @@ sweep: rollcall ## remove what crashed runs left behind
 	@$(ROLLCALL) sweep
 
 .PHONY: build
-build: rollcall ## build Kubernetes from source, for both kinds of cluster
+build: rollcall ## build Kubernetes from source, for both kinds of cluster or only for PROVIDER's
 	@$(ROLLCALL) build
 
 .PHONY: controller

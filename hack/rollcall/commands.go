@@ -95,15 +95,21 @@ func listSpecs(ctx context.Context, s settings, output io.Writer) error {
 
 // runBuild builds what both kinds of cluster need.
 func runBuild(ctx context.Context, s settings) error {
-	for _, set := range []kubernetes.Set{kubernetes.Simulated, kubernetes.Kind} {
-		dir, err := buildKubernetes(ctx, s.Version, set)
-		if err != nil {
+	sets := []kubernetes.Set{kubernetes.Simulated, kubernetes.Kind}
+	switch s.Provider {
+	case "simulated":
+		sets = sets[:1]
+	case "kind":
+		sets = sets[1:]
+	}
+	var dir string
+	for _, set := range sets {
+		var err error
+		if dir, err = buildKubernetes(ctx, s.Version, set); err != nil {
 			return err
 		}
-		if set == kubernetes.Kind {
-			fmt.Println(dir)
-		}
 	}
+	fmt.Println(dir)
 	return nil
 }
 
