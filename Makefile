@@ -51,6 +51,10 @@ mutants: rollcall ## the kill matrix: the controller broken in 76 ways, and whic
 	@go run ./hack/mutants run
 	@go run ./hack/mutants matrix
 
+.PHONY: matrix
+matrix: rollcall ## the suite on each Kubernetes version, or on VERSIONS='1.36.3 1.34.4', side by side
+	@$(ROLLCALL) matrix
+
 .PHONY: compare
 compare: rollcall ## what differs between two reports: A=report.yaml B=report.yaml
 	@$(ROLLCALL) compare

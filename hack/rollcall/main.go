@@ -33,6 +33,7 @@ func main() {
 		command("sweep", "remove what crashed runs left behind", runSweep),
 		command("list", "list the specs with their labels, without a cluster", runList),
 		command("rejudge", "judge saved histories again: HISTORY=<file or folder>", runRejudge),
+		command("matrix", "the suite on each Kubernetes version, side by side", runMatrix),
 		command("compare", "what differs between two reports: A=report.yaml B=report.yaml", runCompare),
 		command("build", "build Kubernetes from source", runBuild),
 		command("controller", "build the DaemonSet controller alone and print its path", runBuildController),

@@ -1,0 +1,106 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+
+	_ "embed"
+)
+
+// Columns are several reports side by side, one row a behaviour: what holds where. The first report that has a behaviour
+// gives its words.
+type Columns struct {
+	// Heads name the reports' implementations, with the cluster's version where that is another.
+	Heads []string
+	// Results are the outcomes of the runs.
+	Results []Outcome
+	Rows    []Row
+}
+
+// Row is a behaviour and its verdicts, one a report; NotRun where a report does not have it.
+type Row struct {
+	ID, Level, Statement string
+	Verdicts             []Verdict
+}
+
+// Differs says whether the reports disagree.
+func (r Row) Differs() bool {
+	return slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v != r.Verdicts[0] })
+}
+
+// SideBySide puts reports next to each other, in the order in which they are given.
+func SideBySide(reports ...*ConformanceReport) (Columns, error) {
+	if len(reports) == 0 {
+		return Columns{}, errors.New("there are no reports to put side by side")
+	}
+	var c Columns
+	index := map[string]int{}
+	for i, r := range reports {
+		head := strings.TrimSpace(r.Implementation.Project + " " + r.Implementation.Version)
+		if r.Implementation.Version != r.Cluster.KubernetesVersion {
+			head += " on Kubernetes " + r.Cluster.KubernetesVersion
+		}
+		c.Heads, c.Results = append(c.Heads, head), append(c.Results, r.Summary.Result)
+		for _, b := range r.Behaviours {
+			at, known := index[b.ID]
+			if !known {
+				at, index[b.ID] = len(c.Rows), len(c.Rows)
+				verdicts := slices.Repeat([]Verdict{NotRun}, len(reports))
+				c.Rows = append(c.Rows, Row{ID: b.ID, Level: b.Level, Statement: b.Statement, Verdicts: verdicts})
+			}
+			c.Rows[at].Verdicts[i] = b.Verdict
+		}
+	}
+	slices.SortFunc(c.Rows, func(a, b Row) int { return compareIDs(a.ID, b.ID) })
+	return c, nil
+}
+
+// Write writes the rows that differ, for a person at a terminal.
+func (c Columns) Write(w io.Writer) error {
+	var b strings.Builder
+	for i, head := range c.Heads {
+		fmt.Fprintf(&b, "%c: %s: %s\n", 'A'+i, head, c.Results[i])
+	}
+	same := 0
+	for _, row := range c.Rows {
+		if !row.Differs() {
+			same++
+			continue
+		}
+		fmt.Fprintf(&b, "%-5s", row.ID)
+		for i, v := range row.Verdicts {
+			fmt.Fprintf(&b, " %c %-12s", 'A'+i, v)
+		}
+		fmt.Fprintf(&b, " %s\n", row.Statement)
+	}
+	fmt.Fprintf(&b, "%d behaviours have the same verdict everywhere\n", same)
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write the reports side by side: %w", err)
+	}
+	return nil
+}
+
+//go:embed page/sidebyside.html
+var sideBySidePage string
+
+// SaveSideBySide writes the page of several reports: one file that needs no network.
+func SaveSideBySide(path string, c Columns) error {
+	style, err := pageFiles.ReadFile("page/style.css")
+	if err != nil {
+		return fmt.Errorf("save the reports side by side: %w", err)
+	}
+	page, err := template.New("").Parse(sideBySidePage)
+	if err != nil {
+		return fmt.Errorf("save the reports side by side: %w", err)
+	}
+	var out bytes.Buffer
+	if err := page.Execute(&out, map[string]any{"Style": template.CSS(style), "Columns": c}); err != nil {
+		return fmt.Errorf("save the reports side by side: %w", err)
+	}
+	return writeWhole(path, out.Bytes())
+}
