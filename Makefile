@@ -43,8 +43,8 @@ rejudge: rollcall ## judge saved histories again, without a cluster: HISTORY=<fi
 	@$(ROLLCALL) rejudge
 
 .PHONY: bench
-bench: ## what recording and judging cost, in Go's own format
-	go test -run '^$$' -bench . -benchmem ./framework/history ./framework/invariant
+bench: ## what recording and judging cost, in Go's own format; the API server's share where one was built
+	ROLLCALL_BINARIES=$$(ls -dt "$$PWD"/.cache/kubernetes/v*-* 2>/dev/null | head -1) go test -run '^$$' -bench . -benchmem ./framework/history ./framework/invariant
 
 .PHONY: mutants
 mutants: rollcall ## the kill matrix: the controller broken in 76 ways, and which spec notices

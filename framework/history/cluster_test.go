@@ -24,6 +24,13 @@ import (
 // Without that variable the test is skipped: what needs no binaries is tested against the test API server.
 func realAPIServer(t testing.TB, flags ...string) *rest.Config {
 	t.Helper()
+	config, _ := startAPIServer(t, flags...)
+	return config
+}
+
+// startAPIServer is realAPIServer that also returns the API server's process id.
+func startAPIServer(t testing.TB, flags ...string) (*rest.Config, int) {
+	t.Helper()
 	binaries := os.Getenv("ROLLCALL_BINARIES")
 	if binaries == "" {
 		t.Skip("set ROLLCALL_BINARIES to a folder with etcd and kube-apiserver to run this")
@@ -50,7 +57,7 @@ func realAPIServer(t testing.TB, flags ...string) *rest.Config {
 	etcd := fmt.Sprintf("http://127.0.0.1:%d", client)
 	run(t, dir, filepath.Join(binaries, "etcd"), "--data-dir", filepath.Join(dir, "etcd"), "--unsafe-no-fsync",
 		"--listen-client-urls", etcd, "--advertise-client-urls", etcd, "--listen-peer-urls", fmt.Sprintf("http://127.0.0.1:%d", peer))
-	run(t, dir, filepath.Join(binaries, "kube-apiserver"), append([]string{
+	pid := run(t, dir, filepath.Join(binaries, "kube-apiserver"), append([]string{
 		"--etcd-servers", etcd, "--cert-dir", dir, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", secure),
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file", keyFile,
 		"--service-account-signing-key-file", keyFile, "--service-cluster-ip-range=10.0.0.0/24", "--token-auth-file", tokens,
@@ -61,11 +68,11 @@ func realAPIServer(t testing.TB, flags ...string) *rest.Config {
 		TLSClientConfig: rest.TLSClientConfig{Insecure: true},
 	}
 	awaitReady(t, config)
-	return config
+	return config, pid
 }
 
-// run starts a program that ends with the test. What it printed is shown if the test fails.
-func run(t testing.TB, dir, program string, args ...string) {
+// run starts a program that ends with the test, and returns its process id. What it printed is shown if the test fails.
+func run(t testing.TB, dir, program string, args ...string) int {
 	t.Helper()
 	log, err := os.Create(filepath.Join(dir, filepath.Base(program)+".log"))
 	if err != nil {
@@ -85,6 +92,7 @@ func run(t testing.TB, dir, program string, args ...string) {
 			t.Logf("the end of %s:\n%s", log.Name(), text[max(0, len(text)-4000):])
 		}
 	})
+	return cmd.Process.Pid
 }
 
 func awaitReady(t testing.TB, config *rest.Config) {
