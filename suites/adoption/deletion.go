@@ -65,7 +65,7 @@ var _ = Describe("Deleting a DaemonSet", func() {
 		r.Settle(ctx) // by now the controller knows of the deletion
 		status := r.State(ds).DaemonSet.Status
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
-		r.DeletePodWithin(ctx, before.Pods[0], 1)
+		r.DeletePodWithin(ctx, before.Pods[0], 0) // a kubelet need not make haste with a pod that it is ending already
 		r.Soon(ctx, ds).Should(rollout.Match("have lost a pod", func(s rollout.State) string {
 			if s.Find(before.Pods[0]) != nil {
 				return "has pod " + before.Pods[0].Name + " still"
@@ -84,7 +84,7 @@ var _ = Describe("Deleting a DaemonSet", func() {
 				Expect(before.Revisions).To(ContainElement(HaveField("UID", e.ControllerRevision.UID)), "revision %s was made for a DaemonSet that ends", e.ControllerRevision.Name)
 			}
 		}
-		r.DeletePodWithin(ctx, before.Pods[1], 1)
+		r.DeletePodWithin(ctx, before.Pods[1], 0)
 		r.Soon(ctx, ds).Should(rollout.BeGone())
 	})
 
