@@ -45,7 +45,7 @@ func writePlan(t *testing.T, state cluster.State) {
 		i.Project, i.Version = cmp.Or(i.Project, "kube-controller-manager"), cmp.Or(i.Version, state.Version)
 	}
 	for _, b := range catalog.All() {
-		plan.Report.Behaviours = append(plan.Report.Behaviours, report.Behaviour{ID: b.ID, Level: string(b.Level), Area: b.Area.Name, Statement: b.Statement})
+		plan.Report.Behaviours = append(plan.Report.Behaviours, report.Behaviour{ID: b.ID, Level: string(b.Level), Area: b.Area.Name, Statement: b.Statement, Unproven: b.Unproven})
 	}
 	for _, spec := range PreviewSpecs("Rollcall").SpecReports {
 		if selected(spec) {

@@ -176,6 +176,7 @@ func profile(level string, behaviours []Behaviour) Profile {
 	for _, b := range behaviours {
 		switch {
 		case b.Level != level:
+		case b.Unproven != "" && len(b.Specs) == 0 && b.Histories == 0: // nobody can be asked to show it
 		case len(b.Specs) == 0 && b.Histories == 0:
 			p.Uncovered++
 		default:

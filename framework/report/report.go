@@ -122,7 +122,7 @@ type Profile struct {
 	Result Outcome `json:"result"`
 	// Statistics counts the level's behaviours that a planned spec covers, by verdict.
 	Statistics Statistics `json:"statistics"`
-	// Uncovered is how many more behaviours of the level there are, which no planned spec covers.
+	// Uncovered is how many more behaviours of the level there are that can be shown, and which no planned spec covers.
 	Uncovered int `json:"uncovered"`
 	// Reason says in one line why the result is not success.
 	Reason string `json:"reason,omitempty"`
@@ -138,6 +138,8 @@ type Behaviour struct {
 	Area string `json:"area,omitempty"`
 	// Statement is the promise, in a sentence.
 	Statement string `json:"statement,omitempty"`
+	// Unproven is why nothing can show it, which the catalog says of few: such a behaviour counts in no profile, and a run does without it.
+	Unproven string `json:"unproven,omitempty"`
 	// Verdict is the worst of the specs', and notRun without specs and histories.
 	Verdict Verdict `json:"verdict"`
 	// Specs are the names of the planned specs that cover it. Of an invariant, which is judged on every history, they are also

@@ -165,6 +165,27 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// A promise that nothing can show is missing from no run: without it the profile is complete.
+func TestWhatNothingCanShowIsNotMissing(t *testing.T) {
+	r := ConformanceReport{
+		Date:       began,
+		Specs:      []Spec{{Name: "a", Verdict: Passed, Behaviours: []string{"C-01"}}},
+		Behaviours: []Behaviour{{ID: "C-01", Level: "core"}, {ID: "C-10", Level: "core", Unproven: "validation refuses it"}},
+	}
+	r.Complete()
+	if err := r.Validate(); err != nil {
+		t.Error(err)
+	}
+	if p := r.Profiles[0]; r.Summary.Result != Success || p.Result != Success || p.Uncovered != 0 || p.Statistics.Planned != 1 {
+		t.Errorf("summary %s (%s), core %+v, want success without C-10", r.Summary.Result, r.Summary.Reason, p)
+	}
+	r.Behaviours[1].Unproven = ""
+	r.Complete()
+	if p := r.Profiles[0]; r.Summary.Result != Partial || p.Uncovered != 1 {
+		t.Errorf("without the reason: summary %s, core %+v, want partial for the lack of C-10", r.Summary.Result, p)
+	}
+}
+
 // An invariant is judged on every history, without a spec that names it.
 func TestInvariantsAreBehaviours(t *testing.T) {
 	r := ConformanceReport{Date: began, Behaviours: []Behaviour{{ID: "M-01", Level: "core"}, {ID: "M-02", Level: "core"}, {ID: "M-03", Level: "core"}, {ID: "M-04", Level: "core"}}, Specs: []Spec{

@@ -48,7 +48,7 @@ function drawOverview() {
   }
   const promise = make("div", {id: "promise"}, "Point at a behaviour to read it; click it to see its specs.");
   const tell = b => promise.replaceChildren(symbol(b.verdict), make("b", {}, ` ${b.id} `), `${wordFor(b.verdict)} · ${b.level || "no level"}. ${b.statement || ""} `,
-    make("span", {class: "skipped"}, [b.histories && `judged on ${count(b.histories, "history", "histories")}`, b.specs.length && count(b.specs.length, "spec")].filter(Boolean).join(", ") || "no planned spec covers it"));
+    make("span", {class: "skipped"}, [b.histories && `judged on ${count(b.histories, "history", "histories")}`, b.specs.length && count(b.specs.length, "spec")].filter(Boolean).join(", ") || (b.unproven ? "nothing can show it: " + b.unproven : "no planned spec covers it")));
   const cell = b => make("a", {
     class: `cell ${b.verdict}${covered(b) ? "" : " uncovered"}`, href: "#behaviour=" + b.id, onmouseenter: () => tell(b), onfocus: () => tell(b),
     "aria-label": `${b.id}, ${wordFor(b.verdict)}: ${b.statement || ""}`,
