@@ -21,7 +21,7 @@ func TestCoversGivesLabels(t *testing.T) {
 		{Covers("D-01"), "D-01 area:surge core surge"},
 		{Covers("L-02"), "L-02 area:failedpods extended slow pod-rejection"},
 		{Covers("K-02"), "K-02 area:nodes extended slow node-add-remove nodes:2"},
-		{Covers("D-12"), "D-12 area:surge deviation surge pod-rejection"},
+		{Covers("D-12"), "D-12 area:surge deviation surge slow pod-rejection"},
 		{Covers("C-05", "K-04"), "C-05 K-04 area:rollout area:nodes extended node-changes nodes:2"},
 		{Covers("D-09", "C-11"), "D-09 C-11 area:surge area:rollout deviation surge node-changes nodes:2"},
 		{Covers("C-05", "C-13"), "C-05 C-13 area:rollout informative nodes:2"},

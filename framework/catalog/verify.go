@@ -15,7 +15,7 @@ type SpecInfo struct {
 	Name string
 	// Labels are its own and its containers'.
 	Labels []string
-	// Pending is a spec that never runs, so it proves nothing.
+	// Pending is a spec that does not run, so it proves nothing.
 	Pending bool
 }
 
@@ -26,6 +26,15 @@ func FromReport(report types.Report) []SpecInfo {
 		if r.LeafNodeType == types.NodeTypeIt {
 			specs = append(specs, SpecInfo{Name: r.FullText(), Labels: r.Labels(), Pending: r.State == types.SpecStatePending})
 		}
+	}
+	return specs
+}
+
+// Where returns the specs as they are on clusters that offer some needs and lack others: one that would be skipped there is pending.
+func Where(specs []SpecInfo, offers func(Need) bool) []SpecInfo {
+	specs = slices.Clone(specs)
+	for i := range specs {
+		specs[i].Pending = specs[i].Pending || slices.ContainsFunc(specs[i].needs(), func(n Need) bool { return !offers(n) })
 	}
 	return specs
 }

@@ -53,6 +53,10 @@ func TestVerify(t *testing.T) {
 		{"a pending spec proves nothing", func(s []SpecInfo) []SpecInfo { s[1].Pending = true; return s }, []string{
 			"A-02: it is core and no spec covers it: It surges.",
 		}},
+		{"a spec that no cluster at hand can run", func(s []SpecInfo) []SpecInfo { return Where(s, func(n Need) bool { return n != Kubectl }) }, []string{
+			"A-03: it is extended and no spec covers it: It prints.",
+		}},
+		{"needs that are all met", func(s []SpecInfo) []SpecInfo { return Where(s, func(Need) bool { return true }) }, nil},
 		{"a core promise shown only with kubectl", func(s []SpecInfo) []SpecInfo {
 			return append(s[1:], spec(t, c, "proves A-01 with kubectl", []Need{Kubectl}, "A-01"), spec(t, c, "proves A-01 and more", nil, "A-01", "A-04"))
 		}, []string{

@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/util/retry"
 
 	"rollcall.dev/framework/cluster"
@@ -18,15 +20,31 @@ import (
 // EvictPod evicts a pod through the API, as kubectl drain and autoscalers do.
 func (r *R) EvictPod(ctx context.Context, pod *corev1.Pod) {
 	ginkgo.GinkgoHelper()
+	gomega.Expect(r.TryEvictPod(ctx, pod)).To(gomega.Succeed(), "evicting pod %s", pod.Name)
+}
+
+// TryEvictPod is EvictPod for an eviction that may be refused.
+func (r *R) TryEvictPod(ctx context.Context, pod *corev1.Pod) error {
 	uid := pod.UID
 	eviction := &policyv1.Eviction{
 		ObjectMeta:    metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace},
 		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
 	}
 	act := history.Act{Verb: "evict", Object: podReference(pod), Disturbs: []history.Disturbance{history.PodsDeleted}}
-	r.Act(ctx, act, func(ctx context.Context) error {
+	return r.Try(ctx, act, func(ctx context.Context) error {
 		return r.Client.PolicyV1().Evictions(pod.Namespace).Evict(ctx, eviction)
 	})
+}
+
+// Protect gives the pod a PodDisruptionBudget that allows no eviction of it.
+func (r *R) Protect(ctx context.Context, pod *corev1.Pod) {
+	ginkgo.GinkgoHelper()
+	one := intstr.FromInt32(1)
+	_, err := r.Client.PolicyV1().PodDisruptionBudgets(pod.Namespace).Create(ctx, &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Labels: map[string]string{cluster.RunLabel: r.Run}},
+		Spec:       policyv1.PodDisruptionBudgetSpec{MinAvailable: &one, Selector: &metav1.LabelSelector{MatchLabels: pod.Labels}},
+	}, metav1.CreateOptions{})
+	gomega.Expect(err).NotTo(gomega.HaveOccurred(), "creating a PodDisruptionBudget for pod %s", pod.Name)
 }
 
 // DeletePodWithin deletes a pod as a user would, with another grace period in seconds; 0 takes the object away at once.

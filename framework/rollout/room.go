@@ -46,6 +46,14 @@ func (r *R) Fill(ctx context.Context, node string, leave resource.Quantity, chan
 	return r.podRunning(ctx, hog.Name)
 }
 
+// MakeRoom deletes a pod of Fill, plainly, as a user would who needs its room.
+func (r *R) MakeRoom(ctx context.Context, hog *corev1.Pod) {
+	ginkgo.GinkgoHelper()
+	r.Act(ctx, history.Act{Verb: "delete", Object: podReference(hog), Note: "to make room"}, func(ctx context.Context) error {
+		return r.Client.CoreV1().Pods(hog.Namespace).Delete(ctx, hog.Name, metav1.DeleteOptions{})
+	})
+}
+
 // podRunning returns a pod of the spec's namespace, whosever it is, once it is Ready.
 func (r *R) podRunning(ctx context.Context, name string) *corev1.Pod {
 	ginkgo.GinkgoHelper()

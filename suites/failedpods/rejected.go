@@ -29,10 +29,10 @@ const (
 var _ = Describe("A node that turns every pod away", func() {
 	r := rollout.New()
 
-	It("is tried ever more rarely, and at once when the spec is new", SpecPriority(10), catalog.Covers("L-02"), func(ctx SpecContext) {
+	DescribeTable("is tried ever more rarely, and at once when the spec is new,", SpecPriority(10), func(ctx SpecContext, strategy rollout.Change) {
 		node := r.NodesAlone(ctx, 1)[0]
 		r.RejectPods(ctx, node, "OutOfcpu")
-		ds := r.Create(ctx, fixtures.Fluentd())
+		ds := r.Create(ctx, fixtures.Fluentd(), strategy)
 		r.Eventually(ctx, ds).Should(rollout.Match("slow down replacing failed pods", func(s rollout.State) string {
 			if pods, pause := replacements(s); pods <= most+1 && pause < slowDown {
 				return fmt.Sprintf("has not: the longest pause between two of %d pods was %s", pods, pause)
@@ -47,7 +47,10 @@ var _ = Describe("A node that turns every pod away", func() {
 		r.Update(ctx, ds, rollout.MinReadySeconds(1))
 		r.Soon(ctx, ds).Within(reset).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "that are accepted", func(p *corev1.Pod) bool { return !rollout.Terminal(p) })))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
-	})
+	},
+		Entry("with maxUnavailable", catalog.Covers("L-02"), rollout.MaxUnavailable(1)),
+		Entry("with maxSurge", catalog.Covers("D-12"), rollout.MaxSurge(1)),
+	)
 
 	It("does not hold up the update of other nodes", catalog.CoversWith([]catalog.Need{catalog.PodRejection}, "L-01", "L-05"), func(ctx SpecContext) {
 		nodes := r.NodesAlone(ctx, 3)

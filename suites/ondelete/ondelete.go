@@ -1,9 +1,12 @@
 package ondelete
 
 import (
+	"context"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"rollcall.dev/fixtures"
@@ -49,6 +52,22 @@ var _ = Describe("OnDelete", func() {
 		r.Soon(ctx, ds).Should(rollout.HavePods(1, "of the new template on the new node", rollout.All(second, rollout.OnNode(nodes[1]))))
 		Expect(r.State(ds)).To(rollout.HavePods(1, "of the old template", rollout.OfEdition("")))
 	})
+
+	DescribeTable("makes a lost pod again from the updated template", func(ctx SpecContext, lose func(context.Context, *corev1.Pod)) {
+		r.Nodes(ctx, 2)
+		ds := r.Create(ctx, fixtures.FluentdOnDelete())
+		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.Edition("2"))
+		r.Soon(ctx, ds).Should(rollout.HaveObserved())
+		lost := before.Pods[0]
+		lose(ctx, lost)
+		r.Soon(ctx, ds).Should(rollout.HavePods(1, "of the new template on its node", rollout.All(second, rollout.OnNode(lost.Spec.NodeName))))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.And(rollout.KeepPods(before.Pods[1:]), rollout.HavePods(1, "of the new template", second)))
+	},
+		Entry("when it Failed", catalog.Covers("E-05"), func(ctx context.Context, pod *corev1.Pod) { r.EndPod(ctx, pod, corev1.PodFailed, "Evicted") }),
+		Entry("when somebody evicted it", catalog.Covers("E-05"), func(ctx context.Context, pod *corev1.Pod) { r.EvictPod(ctx, pod) }),
+	)
 
 	It("ignores the budgets that stand beside it", catalog.Covers("E-06"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)

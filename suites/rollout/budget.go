@@ -1,8 +1,12 @@
 package rollout
 
 import (
+	"context"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
@@ -14,7 +18,7 @@ var _ = Describe("RollingUpdate with maxUnavailable", func() {
 	r := rollout.New()
 
 	It("deletes first, waits for the end of the old pod, and counts its node as down meanwhile",
-		catalog.Covers("C-03", "C-04", "C-05", "C-12", "C-19"), func(ctx SpecContext) {
+		catalog.Covers("C-03", "C-04", "C-05", "C-12"), func(ctx SpecContext) {
 			r.Nodes(ctx, 3)
 			ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), rollout.TerminatesFor(2))
 			r.Eventually(ctx, ds).Should(rollout.BeComplete())
@@ -22,7 +26,7 @@ var _ = Describe("RollingUpdate with maxUnavailable", func() {
 			r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", rollout.OfEdition("2"))))
 		})
 
-	DescribeTable("stops at its budget, rounded up, when new pods never become available", func(ctx SpecContext, budget any, affected int) {
+	DescribeTable("stops at its budget, rounded up, when new pods never become available,", func(ctx SpecContext, budget any, affected int) {
 		r.Nodes(ctx, 3)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(budget))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
@@ -32,12 +36,12 @@ var _ = Describe("RollingUpdate with maxUnavailable", func() {
 		Expect(r.State(ds)).To(rollout.HavePods(affected, "of the new template", rollout.OfEdition("2")))
 		Expect(r.State(ds)).To(rollout.HavePods(3-affected, "of the old template that are Ready", rollout.All(rollout.OfEdition(""), rollout.Ready)))
 	},
-		Entry("1", catalog.Covers("C-05", "C-07"), 1, 1),
-		Entry("2", catalog.Covers("C-05", "C-07"), 2, 2),
-		Entry("1%", catalog.Covers("C-07", "C-08"), "1%", 1),
-		Entry("34%", catalog.Covers("C-07", "C-08"), "34%", 2),
-		Entry("50%", catalog.Covers("C-07", "C-08"), "50%", 2),
-		Entry("100%", catalog.Covers("C-07", "C-08"), "100%", 3),
+		Entry("with maxUnavailable 1", catalog.Covers("C-05", "C-07"), 1, 1),
+		Entry("with maxUnavailable 2", catalog.Covers("C-05", "C-07"), 2, 2),
+		Entry("with maxUnavailable 1%", catalog.Covers("C-07", "C-08"), "1%", 1),
+		Entry("with maxUnavailable 34%", catalog.Covers("C-07", "C-08"), "34%", 2),
+		Entry("with maxUnavailable 50%", catalog.Covers("C-07", "C-08"), "50%", 2),
+		Entry("with maxUnavailable 100%", catalog.Covers("C-07", "C-08"), "100%", 3),
 	)
 
 	It("replaces pods that are down already at once, and counts them", catalog.Covers("C-06"), func(ctx SpecContext) {
@@ -81,15 +85,52 @@ var _ = Describe("RollingUpdate with maxUnavailable", func() {
 		Expect(r.State(ds)).To(rollout.HavePods(1, "of the old template that are Ready", rollout.All(rollout.OfEdition(""), rollout.Ready)))
 	})
 
-	It("makes a deleted pod anew at once from the new template, whatever the budget", catalog.Covers("C-14"), func(ctx SpecContext) {
+	DescribeTable("makes a lost pod again at once, from the new template and whatever the budget,", func(ctx SpecContext, lose func(context.Context, *corev1.Pod)) {
 		r.Nodes(ctx, 3)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
-		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template", rollout.OfEdition("2"))))
-		r.DeletePod(ctx, rollout.Where(r.State(ds).Pods, rollout.OfEdition(""))[0])
-		r.Soon(ctx, ds).Should(rollout.HavePods(2, "of the new template", rollout.OfEdition("2")))
+		stuck := r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template", rollout.OfEdition("2"))))
+		lost := rollout.Where(stuck.Pods, rollout.OfEdition(""))[0]
+		lose(ctx, lost)
+		r.Soon(ctx, ds).Should(rollout.And(rollout.HavePods(2, "of the new template", rollout.OfEdition("2")),
+			rollout.HavePods(1, "of the new template in the lost one's place", rollout.All(rollout.OfEdition("2"), rollout.OnNode(lost.Spec.NodeName)))))
 		r.Settle(ctx)
 		Expect(r.State(ds)).To(rollout.HavePods(1, "of the old template", rollout.OfEdition("")))
+	},
+		Entry("when somebody deleted it", catalog.Covers("C-14"), func(ctx context.Context, pod *corev1.Pod) { r.DeletePod(ctx, pod) }),
+		Entry("when somebody evicted it", catalog.Covers("C-14", "L-06"), func(ctx context.Context, pod *corev1.Pod) { r.EvictPod(ctx, pod) }),
+		Entry("when it Failed", catalog.Covers("C-14", "L-01"), func(ctx context.Context, pod *corev1.Pod) { r.EndPod(ctx, pod, corev1.PodFailed, "Evicted") }),
+	)
+
+	It("gives a node that becomes eligible in its middle a pod of the new template at once, whatever the budget", catalog.Covers("C-14", "K-03"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 3)
+		key, value := r.NodeLabel("joined")
+		r.LabelNode(ctx, nodes[0], "joined")
+		r.LabelNode(ctx, nodes[1], "joined")
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), func(ds *appsv1.DaemonSet) { ds.Spec.Template.Spec.NodeSelector[key] = value })
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template", rollout.OfEdition("2"))))
+		r.LabelNode(ctx, nodes[2], "joined")
+		r.Soon(ctx, ds).Should(rollout.HavePods(1, "of the new template on the new node", rollout.All(rollout.OfEdition("2"), rollout.OnNode(nodes[2]))))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.HavePods(1, "of the old template", rollout.OfEdition("")))
+	})
+
+	It("makes exactly one new pod for each node", catalog.Covers("C-19"), func(ctx SpecContext) {
+		r.Nodes(ctx, 3)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(2))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.Edition("2"))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", rollout.OfEdition("2"))))
+		r.Settle(ctx)
+		made := 0
+		for _, e := range r.State(ds).All.Entries {
+			if e.Type == history.Added && e.Pod != nil {
+				made++
+			}
+		}
+		Expect(made).To(Equal(6), "the pods that there ever were: three of the first template and three of the second")
 	})
 })

@@ -1,15 +1,17 @@
 package stuck
 
 import (
+	"slices"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
-	"rollcall.dev/framework/history"
 	"rollcall.dev/framework/kubectl"
 	"rollcall.dev/framework/rollout"
 )
@@ -26,8 +28,9 @@ var _ = Describe("A stuck update", func() {
 		hog := r.Fill(ctx, nodes[0], resource.MustParse("100Mi"))
 		updated := r.Update(ctx, ds, rollout.Edition("2"), rollout.RequestMemory("200Mi"))
 		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "without room on the full node", rollout.All(rollout.Unschedulable, rollout.OnNode(nodes[0]))))
-		act := history.Act{Verb: "delete", Object: history.Reference{Resource: history.Pods, Namespace: r.Namespace, Name: hog.Name, UID: hog.UID}, Note: "to make room"}
-		r.Act(ctx, act, deletePod(r, hog))
+		r.Protect(ctx, hog)
+		Expect(apierrors.IsTooManyRequests(r.TryEvictPod(ctx, hog))).To(BeTrue(), "a PodDisruptionBudget stops an eviction, with 429")
+		r.MakeRoom(ctx, hog) // but not this
 		after := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
 		Expect(after.DaemonSet.Generation).To(Equal(updated.Generation), "the DaemonSet did not have to be changed")
 		Expect(after.All.Pods).NotTo(ContainElement(HaveField("Name", hog.Name)), "a pod without a controller does not come back")
@@ -72,13 +75,34 @@ var _ = Describe("A stuck update", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
 	})
 
-	It("is no early one: each pod has to be Ready for minReadySeconds first", catalog.Covers("H-09"), func(ctx SpecContext) {
-		r.Nodes(ctx, 2)
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), rollout.MinReadySeconds(3))
-		r.Eventually(ctx, ds).Should(rollout.BeComplete())
-		r.Update(ctx, ds, rollout.Edition("2"))
-		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
+	It("is mended by another template when its pods Failed, again and again", catalog.Covers("H-07"), func(ctx SpecContext) {
+		node := r.Nodes(ctx, 1)[0]
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
+		failed := r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods[0]
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
+		// After the first failures a controller takes its time to replace the next; the last one is still there when the template changes.
+		for range 4 {
+			failed = rollout.Where(r.Soon(ctx, ds).Should(rollout.HavePods(1, "of the broken template that runs",
+				rollout.All(second, rollout.OnNode(node), rollout.Other(failed), running))).Pods, rollout.All(second, running))[0]
+			r.EndPod(ctx, failed, corev1.PodFailed, "OutOfcpu")
+		}
+		r.Update(ctx, ds, rollout.Edition("3"), rollout.ReadyAfter(0))
+		after := r.Soon(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(1, "of the last template", rollout.OfEdition("3"))))
+		Expect(after.Find(failed)).To(BeNil(), "the failed pod should be deleted")
 	})
+
+	It("finishes without another template once the nodes can have the image that it waits for",
+		catalog.CoversWith([]catalog.Need{catalog.ImageLoad}, "H-12"), func(ctx SpecContext) {
+			r.Nodes(ctx, 2)
+			image := r.MissingImage()
+			ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
+			r.Eventually(ctx, ds).Should(rollout.BeComplete())
+			stuck := r.Update(ctx, ds, rollout.Image(image))
+			r.Eventually(ctx, ds).Should(rollout.HavePods(1, "that cannot be pulled", rollout.All(rollout.WithImage(image), rollout.Waiting("ErrImagePull", "ImagePullBackOff"))))
+			r.LoadImage(ctx, image)
+			after := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "with the new image", rollout.WithImage(image))))
+			Expect(after.DaemonSet.Generation).To(Equal(stuck.Generation), "the DaemonSet did not have to be changed")
+		})
 
 	It("is brought back by kubectl rollout undo, which restarts only what was changed", catalog.Covers("H-11"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
@@ -104,6 +128,23 @@ var _ = Describe("A stuck update", func() {
 		r.Eventually(ctx, ds).Should(rollout.BeGone())
 	})
 })
+
+var _ = Describe("An update with minReadySeconds", func() {
+	r := rollout.New()
+
+	It("takes the next pod down only after the new one has been Ready for that long", catalog.Covers("H-09", "M-18"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), rollout.MinReadySeconds(3))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.Edition("2"))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
+	})
+})
+
+// running is the condition that a container of the pod runs and the pod has not ended.
+func running(pod *corev1.Pod) bool {
+	return !rollout.Terminal(pod) && slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.State.Running != nil })
+}
 
 // command replaces what the first container runs; without words it runs what its image says.
 func command(words ...string) rollout.Change {

@@ -19,7 +19,7 @@ var (
 var _ = Describe("RollingUpdate with maxSurge", func() {
 	r := rollout.New()
 
-	It("keeps an available pod on every node until its successor is available", catalog.Covers("D-01", "D-02", "D-06", "D-16"), func(ctx SpecContext) {
+	It("keeps an available pod on every node until its successor is available", catalog.Covers("D-01", "D-02", "D-06"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.TerminatesFor(1))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
@@ -27,7 +27,7 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
 	})
 
-	DescribeTable("pauses at its limit when new pods never become available", func(ctx SpecContext, surge any, pairs int) {
+	DescribeTable("pauses at its limit, rounded up, when new pods never become available,", func(ctx SpecContext, surge any, pairs int) {
 		r.Nodes(ctx, 3)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(surge))
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
@@ -36,10 +36,10 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		r.Settle(ctx)
 		Expect(r.State(ds)).To(rollout.And(rollout.HavePods(pairs, "of the new template", second), rollout.KeepPods(before.Pods)))
 	},
-		Entry("1", catalog.Covers("D-03", "D-04"), 1, 1),
-		Entry("1%", catalog.Covers("D-03", "D-04"), "1%", 1),
-		Entry("34%", catalog.Covers("D-03", "D-04"), "34%", 2),
-		Entry("100%", catalog.Covers("D-03", "D-04"), "100%", 3),
+		Entry("with maxSurge 1", catalog.Covers("D-03", "D-04"), 1, 1),
+		Entry("with maxSurge 1%", catalog.Covers("D-03", "D-04"), "1%", 1),
+		Entry("with maxSurge 34%", catalog.Covers("D-03", "D-04"), "34%", 2),
+		Entry("with maxSurge 100%", catalog.Covers("D-03", "D-04"), "100%", 3),
 	)
 
 	It("replaces pods that are not Ready at once, beyond its limit", catalog.Covers("D-05"), func(ctx SpecContext) {
@@ -76,6 +76,16 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		Expect(r.State(ds)).To(rollout.KeepPods(before.Pods))
 		r.Update(ctx, ds, rollout.Edition("4"), rollout.ReadyAfter(0))
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the last template", rollout.OfEdition("4"))))
+	})
+
+	It("has one pod on each node while nothing is updated", catalog.Covers("D-16"), func(ctx SpecContext) {
+		r.Nodes(ctx, 3)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge("100%"))
+		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.MinReadySeconds(1))
+		r.Soon(ctx, ds).Should(rollout.HaveObserved())
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.And(rollout.KeepPods(before.Pods), rollout.HavePods(3, "in all", rollout.Any)))
 	})
 
 	It("makes a new pod while the deleted one is still terminating", catalog.Covers("D-08"), func(ctx SpecContext) {

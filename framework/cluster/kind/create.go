@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 
+	"rollcall.dev/fixtures/standin"
 	"rollcall.dev/framework/cluster"
 )
 
@@ -116,7 +117,7 @@ func (p *Provider) furnish(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("asking the API server for its version: %w", err)
 	}
 	if !p.upstreamImages {
-		if err := p.loadStandIns(ctx); err != nil {
+		if err := p.loadStandIns(ctx, standin.Tags...); err != nil {
 			return "", err
 		}
 	}

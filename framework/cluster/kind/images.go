@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
@@ -13,8 +14,11 @@ import (
 	"rollcall.dev/fixtures/standin"
 )
 
-// LoadImage brings an image that the engine has to every node. Arguments are ignored.
+// LoadImage brings an image that the engine has to every node; the stand-in is built under the tag that is asked for. Arguments are ignored.
 func (p *Provider) LoadImage(ctx context.Context, image string, _ ...string) error {
+	if strings.HasPrefix(image, "rollcall.dev/standin:") {
+		return p.loadStandIns(ctx, image)
+	}
 	archive, err := os.CreateTemp("", "image-*.tar")
 	if err != nil {
 		return fmt.Errorf("making room for image %s: %w", image, err)
@@ -61,11 +65,16 @@ func load(node nodes.Node, path string) error {
 	return nil
 }
 
-// loadStandIns brings the stand-in for the fixtures' images to every node, under the names that the fixtures use.
-func (p *Provider) loadStandIns(ctx context.Context) error {
-	archive := filepath.Join(p.config.Dir, "standin.tar")
-	if err := standin.BuildArchive(ctx, archive, standin.Tags...); err != nil {
+// loadStandIns brings the stand-in to every node, under the names given.
+func (p *Provider) loadStandIns(ctx context.Context, tags ...string) error {
+	dir, err := os.MkdirTemp(p.config.Dir, "standin-")
+	if err != nil {
+		return fmt.Errorf("making room for the stand-in: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	archive := filepath.Join(dir, "image.tar")
+	if err := standin.BuildArchive(ctx, archive, tags...); err != nil {
 		return err
 	}
-	return errors.Join(p.LoadImageArchive(ctx, archive), os.Remove(archive))
+	return p.LoadImageArchive(ctx, archive)
 }

@@ -1,0 +1,44 @@
+package surge
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/fixtures"
+	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/rollout"
+)
+
+var _ = Describe("RollingUpdate with maxSurge to a template that tolerates other taints", func() {
+	r := rollout.New()
+
+	It("starts pods on new nodes at once, and keeps those on excluded nodes until enough others are available", catalog.Covers("D-09"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 3)
+		excluded, stays, joins := nodes[0], nodes[1], nodes[2]
+		r.Taint(ctx, excluded, "old", corev1.TaintEffectNoSchedule)
+		r.Taint(ctx, joins, "new", corev1.TaintEffectNoSchedule)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.Tolerating("old"))
+		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.Tolerating("new"), rollout.NeverReady())
+		// The node that joins does not use the surge up, nor does the one that leaves.
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(),
+			rollout.HavePods(1, "of the new template on the node that joins", rollout.All(second, rollout.OnNode(joins))),
+			rollout.HavePods(1, "of the new template on the node that stays", rollout.All(second, rollout.OnNode(stays)))))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.And(rollout.KeepPods(before.Pods), rollout.HavePods(0, "of the new template on the excluded node", rollout.All(second, rollout.OnNode(excluded)))))
+
+		r.Update(ctx, ds, rollout.ReadyAfter(0))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
+	})
+
+	It("takes a pod that is not available from an excluded node at once", catalog.Covers("D-09"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		r.Taint(ctx, nodes[0], "old", corev1.TaintEffectNoSchedule)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.Tolerating("old"), rollout.NeverReady())
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(2, "in all", rollout.Any)))
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.Tolerating())
+		r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(),
+			rollout.HavePods(0, "on the excluded node", rollout.OnNode(nodes[0])), rollout.HavePods(1, "of the new template", second)))
+	})
+})
