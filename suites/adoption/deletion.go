@@ -16,7 +16,7 @@ import (
 var _ = Describe("Deleting a DaemonSet", func() {
 	r := rollout.New()
 
-	It("takes the object away at once and its pods, with their grace, and revisions after it", catalog.Covers("J-07"), func(ctx SpecContext) {
+	It("removes the object at once, and after it the revisions and, with their grace period, the pods", catalog.Covers("J-07"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		before := complete(ctx, r, rollout.TerminatesFor(2))
 		r.Delete(ctx, before.DaemonSet, metav1.DeletePropagationBackground)
@@ -54,7 +54,7 @@ var _ = Describe("Deleting a DaemonSet", func() {
 			"the DaemonSet should have been seen waiting for them")
 	})
 
-	It("makes nothing and writes nothing for it while it ends", catalog.Covers("J-08", "M-24"), func(ctx SpecContext) {
+	It("creates nothing and writes nothing for it while it is being deleted", catalog.Covers("J-08", "M-24"), func(ctx SpecContext) {
 		r.Hurry()
 		r.Nodes(ctx, 2)
 		before := complete(ctx, r, rollout.TerminatesFor(90), rollout.Template(func(t *corev1.PodTemplateSpec) {
@@ -88,7 +88,7 @@ var _ = Describe("Deleting a DaemonSet", func() {
 		r.Soon(ctx, ds).Should(rollout.BeGone())
 	})
 
-	It("does not keep another of its name from coming at once", catalog.Covers("J-11"), func(ctx SpecContext) {
+	It("does not keep one of the same name from being created at once", catalog.Covers("J-11"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		before := complete(ctx, r, rollout.TerminatesFor(2))
 		r.Delete(ctx, before.DaemonSet, metav1.DeletePropagationBackground)

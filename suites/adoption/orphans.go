@@ -88,7 +88,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		Expect(mostMissing(r.State(heir), before.Pods)).To(BeNumerically("<=", 1), "maxUnavailable is 1, so no two nodes should be without a Ready pod at once")
 	})
 
-	It("are kept by a DaemonSet with another template that replaces nothing by itself", catalog.Covers("J-04"), func(ctx SpecContext) {
+	It("are kept by an OnDelete DaemonSet with another template", catalog.Covers("J-04"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		ds := complete(ctx, r).DaemonSet
 		r.Update(ctx, ds, rollout.Template(func(t *corev1.PodTemplateSpec) { t.Labels["step"] = "second" }))
@@ -112,7 +112,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 			"the status calls the DaemonSet completely rolled out, so no pod should still run another image than its template's")
 	})
 
-	It("are let go and found again by their labels", catalog.Covers("J-06"), func(ctx SpecContext) {
+	It("are released when their labels change, and adopted again when they match", catalog.Covers("J-06"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		before := complete(ctx, r)
 		ds, pod := before.DaemonSet, before.Pods[0]

@@ -66,7 +66,7 @@ var _ = Describe("The API server, asked for a DaemonSet,", func() {
 		Expect(r.TryUpdate(ctx, ds, deadline)).To(rollout.BeInvalid("spec.template.spec.activeDeadlineSeconds", ""))
 	})
 
-	It("wants a DNS subdomain for a name", catalog.Covers("A-16"), func(ctx SpecContext) {
+	It("refuses a name that is no DNS subdomain", catalog.Covers("A-16"), func(ctx SpecContext) {
 		named := func(name string) rollout.Change { return func(ds *appsv1.DaemonSet) { ds.Name = name } }
 		for _, bad := range []string{"Fluentd", "flu_entd", "-fluentd", "fluentd-", "fluentd..d", "flu entd", strings.Repeat("a", 254)} {
 			Expect(r.TryCreate(ctx, fixtures.Fluentd(), named(bad))).To(rollout.BeInvalid("metadata.name", ""), bad)

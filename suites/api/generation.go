@@ -44,7 +44,7 @@ var _ = Describe("The generation of a DaemonSet", func() {
 		Expect(ds.Generation).To(Equal(before), "after a write of the status subresource")
 	})
 
-	It("is not all that the API server keeps to itself: status sent with the object is ignored", catalog.Covers("A-11"), func(ctx SpecContext) {
+	It("does not grow when status is sent with the object, and the status is ignored", catalog.Covers("A-11"), func(ctx SpecContext) {
 		lie := func(ds *appsv1.DaemonSet) { ds.Status.NumberMisscheduled, ds.Status.NumberReady = 7, 7 }
 		ds := r.Create(ctx, fixtures.Fluentd(), lie)
 		Expect(ds.Status).To(Equal(appsv1.DaemonSetStatus{}), "the status after creation")

@@ -42,7 +42,7 @@ var _ = Describe("A ControllerRevision", func() {
 		}
 	}
 
-	It("holds one JSON object for ever, and a number, labels and annotations that can be changed", catalog.Covers("A-14"), func(ctx SpecContext) {
+	It("keeps its data for ever, while its number, labels and annotations can be changed", catalog.Covers("A-14"), func(ctx SpecContext) {
 		Expect(write(ctx, made(`{"spec":{"template":{}}}`, -1))).To(rollout.BeInvalid("revision", ""))
 		Expect(write(ctx, made(`{"spec":{"template":{}}}`, 1))).To(Succeed(), "creating a revision")
 		stored, err := r.Client.AppsV1().ControllerRevisions(r.Namespace).Get(ctx, "nobodys", metav1.GetOptions{})

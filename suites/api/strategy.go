@@ -35,7 +35,7 @@ var _ = Describe("The update strategy of a DaemonSet", func() {
 		Expect(r.TryPatch(ctx, ds, types.StrategicMergePatchType, `{"spec":{"updateStrategy":{"type":"Recreate","rollingUpdate":null}}}`)).To(refused)
 	})
 
-	It("takes down or adds, but not both and not neither", catalog.Covers("A-05"), func(ctx SpecContext) {
+	It("has either maxUnavailable or maxSurge above zero, not both and not neither", catalog.Covers("A-05"), func(ctx SpecContext) {
 		ds := r.Create(ctx, fixtures.Fluentd())
 		for _, c := range []struct{ unavailable, surge, words string }{
 			{"1", "1", bothSet}, {`"30%"`, "1", bothSet}, {"2", `"1%"`, bothSet}, {`"100%"`, `"100%"`, bothSet},

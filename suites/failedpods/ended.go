@@ -30,7 +30,7 @@ var _ = Describe("A pod that has ended", func() {
 		Entry("if it is Succeeded", catalog.Covers("L-03"), corev1.PodSucceeded, "Completed"),
 	)
 
-	DescribeTable("does not hold its replacement up when its object stays", func(ctx SpecContext, end func(context.Context, *corev1.Pod)) {
+	DescribeTable("does not hold up its replacement while a finalizer keeps its object,", func(ctx SpecContext, end func(context.Context, *corev1.Pod)) {
 		r.Nodes(ctx, 2)
 		before := complete(ctx, r)
 		held := before.Pods[0]

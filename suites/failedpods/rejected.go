@@ -29,7 +29,7 @@ const (
 var _ = Describe("A node that turns every pod away", func() {
 	r := rollout.New()
 
-	DescribeTable("is tried ever more rarely, and at once when the spec is new,", SpecPriority(10), func(ctx SpecContext, strategy rollout.Change) {
+	DescribeTable("is given new pods ever more rarely, and one at once when the spec changes,", SpecPriority(10), func(ctx SpecContext, strategy rollout.Change) {
 		node := r.NodesAlone(ctx, 1)[0]
 		r.RejectPods(ctx, node, "OutOfcpu")
 		ds := r.Create(ctx, fixtures.Fluentd(), strategy)

@@ -58,7 +58,7 @@ var _ = Describe("A node that joins", func() {
 var _ = Describe("A node that is deleted", func() {
 	r := rollout.New()
 
-	DescribeTable("loses its pod and its place, and the others are updated", SpecPriority(10), func(ctx SpecContext, strategy rollout.Change) {
+	DescribeTable("loses its pod and is no longer counted, and the other nodes are updated,", SpecPriority(10), func(ctx SpecContext, strategy rollout.Change) {
 		nodes := r.NodesAlone(ctx, 3)
 		before := complete(ctx, r, strategy)
 		ds := before.DaemonSet

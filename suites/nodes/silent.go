@@ -34,7 +34,7 @@ var _ = Describe("A node that does not answer", func() {
 		Expect(back.Pods).To(ConsistOf(rollout.SamePods(before.Pods)...), "the pods should be those from before")
 	})
 
-	DescribeTable("does not make an update exceed its budget, which goes on", SpecPriority(10), func(ctx SpecContext, resume func(context.Context, string, *corev1.Pod)) {
+	DescribeTable("does not take an update beyond its budget, and the update goes on", SpecPriority(10), func(ctx SpecContext, resume func(context.Context, string, *corev1.Pod)) {
 		nodes := r.NodesAlone(ctx, 3)
 		before := complete(ctx, r)
 		ds := before.DaemonSet

@@ -54,7 +54,7 @@ var _ = Describe("A DaemonSet's pod", func() {
 		}
 	})
 
-	DescribeTable("tolerates what may befall a node", func(ctx SpecContext, hostNetwork bool) {
+	DescribeTable("tolerates the taints of a node in trouble,", func(ctx SpecContext, hostNetwork bool) {
 		r.Nodes(ctx, 2)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Template(func(t *corev1.PodTemplateSpec) {
 			t.Spec.HostNetwork = hostNetwork

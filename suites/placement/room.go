@@ -18,7 +18,7 @@ var _ = Describe("A DaemonSet whose pods do not fit on a node", func() {
 	// Ports are the nodes', which other specs use too: nobody else asks for this one.
 	port := rollout.Container(func(c *corev1.Container) { c.Ports = []corev1.ContainerPort{{ContainerPort: 24224, HostPort: 38471}} })
 
-	DescribeTable("makes them all the same, and they wait", func(ctx SpecContext, first, second rollout.Change) {
+	DescribeTable("creates them all the same, and they wait", func(ctx SpecContext, first, second rollout.Change) {
 		nodes := r.Nodes(ctx, 2)
 		before := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd(), rollout.Named("first"), first)).Should(rollout.BeCompleteOn(nodes...))
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Named("second"), second)

@@ -16,7 +16,7 @@ import (
 var _ = Describe("Going back to an earlier template", func() {
 	r := rollout.New()
 
-	DescribeTable("takes its revision up again, with a new number", func(ctx SpecContext, back func(context.Context, *appsv1.DaemonSet, *appsv1.ControllerRevision)) {
+	DescribeTable("takes up its revision again, under a new number,", func(ctx SpecContext, back func(context.Context, *appsv1.DaemonSet, *appsv1.ControllerRevision)) {
 		r.Nodes(ctx, 1)
 		ds := complete(ctx, r).DaemonSet
 		first := updated(ctx, r, ds, fixtures.FluentdNext)

@@ -16,7 +16,7 @@ import (
 var _ = Describe("Revisions that somebody else changes", func() {
 	r := rollout.New()
 
-	It("do not hold an update up by having the name of its revision", catalog.Covers("I-15"), func(ctx SpecContext) {
+	It("do not hold up an update by having the name of its revision", catalog.Covers("I-15"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		ds := complete(ctx, r).DaemonSet
 		// How revisions are named is the implementation's business. If the name follows from the template, this is the name that the

@@ -38,7 +38,7 @@ var _ = Describe("kubectl rollout history", func() {
 		Expect(r.Kubectl(ctx, append(history, "--revision=9")...)).To(kubectl.Refuse("unable to find the specified revision"))
 	})
 
-	It("shows a revision that was taken up again once, under its new number", catalog.Covers("I-07", "I-08"), func(ctx SpecContext) {
+	It("lists a revision that a rollback took up again only once, under its new number", catalog.Covers("I-07", "I-08"), func(ctx SpecContext) {
 		r.Nodes(ctx, 1)
 		ds := complete(ctx, r).DaemonSet
 		updated(ctx, r, ds, fixtures.FluentdNext)
@@ -48,7 +48,7 @@ var _ = Describe("kubectl rollout history", func() {
 			`daemonset\.apps/fluentd-elasticsearch *\nREVISION +CHANGE-CAUSE\n2 +<none>\n3 +<none>`))
 	})
 
-	It("has its objects listed by kubectl get", catalog.Covers("I-19"), func(ctx SpecContext) {
+	It("is made of objects that kubectl get lists", catalog.Covers("I-19"), func(ctx SpecContext) {
 		r.Nodes(ctx, 1)
 		ds := complete(ctx, r).DaemonSet
 		updated(ctx, r, ds, fixtures.FluentdNext)

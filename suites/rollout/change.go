@@ -18,10 +18,10 @@ import (
 	"rollcall.dev/framework/rollout"
 )
 
-var _ = Describe("A change of a RollingUpdate DaemonSet", func() {
+var _ = Describe("An update of a RollingUpdate DaemonSet", func() {
 	r := rollout.New()
 
-	DescribeTable("of the template replaces every pod", func(ctx SpecContext, change rollout.Change, has func(*corev1.Pod) bool) {
+	DescribeTable("replaces every pod when the template has another", func(ctx SpecContext, change rollout.Change, has func(*corev1.Pod) bool) {
 		r.Nodes(ctx, 2)
 		ds := r.Create(ctx, fixtures.Fluentd())
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
@@ -31,18 +31,18 @@ var _ = Describe("A change of a RollingUpdate DaemonSet", func() {
 			Expect(after).NotTo(rollout.KeepPods([]*corev1.Pod{pod}))
 		}
 	},
-		Entry("when it is the image", catalog.Covers("C-01"), rollout.Image(fixtures.FluentdNext), rollout.WithImage(fixtures.FluentdNext)),
-		Entry("when it is an annotation", catalog.Covers("C-01"), rollout.Edition("2"), rollout.OfEdition("2")),
-		Entry("when it is a label", catalog.Covers("C-01"),
+		Entry("image", catalog.Covers("C-01"), rollout.Image(fixtures.FluentdNext), rollout.WithImage(fixtures.FluentdNext)),
+		Entry("annotation", catalog.Covers("C-01"), rollout.Edition("2"), rollout.OfEdition("2")),
+		Entry("label", catalog.Covers("C-01"),
 			rollout.Template(func(t *corev1.PodTemplateSpec) { t.Labels["tier"] = "logs" }),
 			func(pod *corev1.Pod) bool { return pod.Labels["tier"] == "logs" }),
-		Entry("when it is a request", catalog.Covers("C-01"), rollout.RequestMemory("16Mi"),
+		Entry("request for memory", catalog.Covers("C-01"), rollout.RequestMemory("16Mi"),
 			func(pod *corev1.Pod) bool {
 				return pod.Spec.Containers[0].Resources.Requests.Memory().String() == "16Mi"
 			}),
 	)
 
-	It("outside the template, or of nothing, restarts no pod and records no revision", catalog.Covers("C-02", "C-20"), func(ctx SpecContext) {
+	It("restarts no pod and records no revision when it is outside the template, or changes nothing", catalog.Covers("C-02", "C-20"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		ds := r.Create(ctx, fixtures.Fluentd())
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
@@ -65,7 +65,7 @@ var _ = Describe("A change of a RollingUpdate DaemonSet", func() {
 		Expect(after.Revisions).To(HaveLen(1), "nothing but the template is a revision")
 	})
 
-	It("of the template is not held up by a PodDisruptionBudget", catalog.Covers("C-16"), func(ctx SpecContext) {
+	It("is not held up by a PodDisruptionBudget", catalog.Covers("C-16"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		ds := r.Create(ctx, fixtures.Fluentd())
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
@@ -79,7 +79,7 @@ var _ = Describe("A change of a RollingUpdate DaemonSet", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", rollout.OfEdition("2"))))
 	})
 
-	It("of the template that follows others at once is the one that every node ends with", catalog.Covers("C-18"), func(ctx SpecContext) {
+	It("that follows others at once is the one that every node ends with", catalog.Covers("C-18"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
 		ds := r.Create(ctx, fixtures.Fluentd())
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())

@@ -16,7 +16,7 @@ import (
 var _ = Describe("numberAvailable", func() {
 	r := rollout.New()
 
-	It("follows numberReady when minReadySeconds are over, not before and with nothing else to notice", catalog.Covers("G-08"), func(ctx SpecContext) {
+	It("follows numberReady once minReadySeconds have passed, not earlier, though nothing else happens", catalog.Covers("G-08"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MinReadySeconds(5))
 		available := r.Eventually(ctx, ds).Within(time.Minute).Should(rollout.BeComplete())

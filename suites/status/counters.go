@@ -60,18 +60,18 @@ var _ = Describe("The status of a DaemonSet at rest", func() {
 		})
 })
 
-var _ = Describe("The status of a DaemonSet in motion", func() {
+var _ = Describe("The status of a DaemonSet during an update", func() {
 	r := rollout.New()
 
-	DescribeTable("adds up in every single write", func(ctx SpecContext, strategy, minReady rollout.Change) {
+	DescribeTable("adds up in every single write,", func(ctx SpecContext, strategy, minReady rollout.Change) {
 		r.Nodes(ctx, 4)
 		before := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd(), strategy, rollout.ReadyAfter(1))).Should(rollout.BeComplete())
 		ds := r.Update(ctx, before.DaemonSet, rollout.Image(fixtures.FluentdNext), minReady)
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(4, "with the next image", rollout.WithImage(fixtures.FluentdNext))))
 	}, // that it does is M-14
-		Entry("while pods are taken down", catalog.Covers("G-02", "M-14"), rollout.MaxUnavailable(2), rollout.MinReadySeconds(1)),
+		Entry("with maxUnavailable", catalog.Covers("G-02", "M-14"), rollout.MaxUnavailable(2), rollout.MinReadySeconds(1)),
 		// With surge and minReadySeconds an update may wait for ever on upstream, which is D-13.
-		Entry("while pods are doubled", catalog.Covers("G-02", "M-14"), rollout.MaxSurge(2), rollout.MinReadySeconds(0)),
+		Entry("with maxSurge", catalog.Covers("G-02", "M-14"), rollout.MaxSurge(2), rollout.MinReadySeconds(0)),
 	)
 
 	It("follows each change of the spec, and counts for the newest one", catalog.Covers("G-03", "M-15"), func(ctx SpecContext) {
@@ -91,7 +91,7 @@ var _ = Describe("The status of a DaemonSet in motion", func() {
 		Expect(seen.DaemonSet.Status.UpdatedNumberScheduled).To(BeEquivalentTo(3), "all pods run the template again")
 	})
 
-	It("is written without a new generation, and without an update of the pods", catalog.Covers("G-13"), func(ctx SpecContext) {
+	It("can be written without a new generation and without an update of the pods", catalog.Covers("G-13"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		before := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeComplete())
 		Expect(before.DaemonSet.Generation).To(BeEquivalentTo(1), "the controller has written the status, and nobody the spec")

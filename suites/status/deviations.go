@@ -17,7 +17,7 @@ import (
 
 // What kube-controller-manager is known to break. Each of these is given seconds: a controller that keeps the promise acts on an event,
 // and one that does not would have minutes added to every run.
-var _ = Describe("The status of a DaemonSet, with nothing else to notice,", func() {
+var _ = Describe("The status of a DaemonSet, though nothing else happens,", func() {
 	r := rollout.New()
 
 	It("does not count a pod that is ending as ready or available", catalog.Covers("G-05"), func(ctx SpecContext) {

@@ -28,7 +28,7 @@ var _ = Describe("kubectl rollout status", func() {
 		Expect(after.DaemonSet.Status.NumberAvailable).To(BeEquivalentTo(3), "numberAvailable")
 	})
 
-	It("reports success at once for a DaemonSet that no node is for", catalog.Covers("G-07"), func(ctx SpecContext) {
+	It("reports success at once for a DaemonSet that matches no node", catalog.Covers("G-07"), func(ctx SpecContext) {
 		ds := r.Create(ctx, fixtures.Fluentd())
 		r.Soon(ctx, ds).Should(rollout.HaveObserved())
 		Expect(r.Kubectl(ctx, "rollout", "status", "ds/"+ds.Name, "-n", r.Namespace)).

@@ -13,7 +13,7 @@ import (
 )
 
 // What kube-controller-manager is known to break.
-var _ = Describe("RollingUpdate with maxSurge, with nothing else to notice,", func() {
+var _ = Describe("RollingUpdate with maxSurge, though nothing else happens,", func() {
 	r := rollout.New()
 
 	It("counts a node as updated when its new pod is available, though the old one is still ending", catalog.Covers("D-11"), func(ctx SpecContext) {

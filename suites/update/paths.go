@@ -22,7 +22,7 @@ const pathAnnotation = "rollcall.dev/path"
 var _ = Describe("A template change", func() {
 	r := rollout.New()
 
-	It("starts the same one update, whichever way it is written", catalog.Covers("F-10", "C-01"), func(ctx SpecContext) {
+	It("leads to one and the same update, whichever way it is sent", catalog.Covers("F-10", "C-01"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(2))
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())

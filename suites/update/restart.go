@@ -26,7 +26,7 @@ const restartedAt = "kubectl.kubernetes.io/restartedAt"
 var _ = Describe("kubectl rollout", func() {
 	r := rollout.New()
 
-	It("restart replaces every pod, by a time in the template", catalog.Covers("F-11", "C-01"), func(ctx SpecContext) {
+	It("restart replaces every pod, by writing the time into the template", catalog.Covers("F-11", "C-01"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		before := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeComplete())
 		Expect(change(ctx, r, "rollout", "restart", object)).To(kubectl.Say("daemonset.apps/fluentd-elasticsearch restarted"))
@@ -38,13 +38,13 @@ var _ = Describe("kubectl rollout", func() {
 		Expect(after.Revisions).To(HaveLen(2), "a restart is a revision")
 	})
 
-	It("restart refuses to be the second within a second", catalog.Covers("F-11"), func(ctx SpecContext) {
+	It("restart is refused for a second time within the same second", catalog.Covers("F-11"), func(ctx SpecContext) {
 		ds := r.Create(ctx, fixtures.Fluentd())
 		Expect(restartBesideAnother(ctx, r, ds)).To(kubectl.Refuse("failed to create patch for fluentd-elasticsearch: " +
 			"if restart has already been triggered within the past second, please wait before attempting to trigger another"))
 	})
 
-	DescribeTable("refuses to hold an update", func(ctx SpecContext, verb, words string) {
+	DescribeTable("refuses, for a DaemonSet, to", func(ctx SpecContext, verb, words string) {
 		ds := r.Create(ctx, fixtures.Fluentd())
 		Expect(change(ctx, r, "rollout", verb, object)).To(kubectl.Refuse(`error: daemonsets.apps "fluentd-elasticsearch" ` + words))
 		unchanged(ctx, r, ds, "what is not supported should change nothing")

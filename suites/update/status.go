@@ -34,7 +34,7 @@ var _ = Describe("kubectl rollout status of an update that gets no further", fun
 		Expect(ask(ctx, r, "rollout", "status", object, "--watch=false")).To(kubectl.Say(waiting))
 	})
 
-	It("pays no heed to --revision", catalog.Covers("F-14"), func(ctx SpecContext) {
+	It("ignores --revision", catalog.Covers("F-14"), func(ctx SpecContext) {
 		stuck(ctx)
 		Expect(ask(ctx, r, "rollout", "status", object, "--watch=false", "--revision=7")).To(kubectl.Say(waiting))
 	})

@@ -71,7 +71,7 @@ func creating(w *walk) {
 		Expect(w.change(ctx, "apply", "-f", manifest)).To(kubectl.Refuse(`supported values: "RollingUpdate", "OnDelete"`))
 	})
 
-	It("shows the wrong strategy, and rolls once the object is mended", Label("S8", "S16"), catalog.Covers("F-05", "E-07"), func(ctx SpecContext) {
+	It("shows the wrong strategy, and the update starts once the object is mended", Label("S8", "S16"), catalog.Covers("F-05", "E-07"), func(ctx SpecContext) {
 		ds := w.applied(ctx, fixtures.FluentdOnDeleteFile)
 		Expect(w.ask(ctx, "get", resourceName, "-o", strategyTemplate)).To(kubectl.Say("OnDelete"))
 		Expect(w.change(ctx, "set", "image", resourceName, fixtures.FluentdName+"="+fixtures.FluentdNext)).To(kubectl.Say("daemonset.apps/fluentd-elasticsearch image updated"))

@@ -57,7 +57,7 @@ func updating(w *walk) {
 		Expect(w.State(ds).DaemonSet.Generation).To(Equal(ds.Generation), "nothing was changed")
 	})
 
-	It("rolls for any change of the template", Label("S17"), catalog.Covers("C-01", "F-10"), func(ctx SpecContext) {
+	It("starts an update for any change of the template", Label("S17"), catalog.Covers("C-01", "F-10"), func(ctx SpecContext) {
 		ds := w.applied(ctx, fixtures.FluentdFile)
 		w.Update(ctx, ds, func(ds *appsv1.DaemonSet) {
 			ds.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "FLUENTD_ARGS", Value: "--no-supervisor"}}
