@@ -29,7 +29,7 @@ var _ = Describe("A stuck update", func() {
 		updated := r.Update(ctx, ds, rollout.Edition("2"), rollout.RequestMemory("200Mi"))
 		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "without room on the full node", rollout.All(rollout.Unschedulable, rollout.OnNode(nodes[0]))))
 		r.Protect(ctx, hog)
-		Expect(apierrors.IsTooManyRequests(r.TryEvictPod(ctx, hog))).To(BeTrue(), "a PodDisruptionBudget stops an eviction, with 429")
+		Expect(r.TryEvictPod(ctx, hog)).To(MatchError(apierrors.IsTooManyRequests, "429 Too Many Requests"), "a PodDisruptionBudget stops an eviction")
 		r.MakeRoom(ctx, hog) // but not this
 		after := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
 		Expect(after.DaemonSet.Generation).To(Equal(updated.Generation), "the DaemonSet did not have to be changed")

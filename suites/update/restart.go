@@ -49,8 +49,8 @@ var _ = Describe("kubectl rollout", func() {
 		Expect(change(ctx, r, "rollout", verb, object)).To(kubectl.Refuse(`error: daemonsets.apps "fluentd-elasticsearch" ` + words))
 		unchanged(ctx, r, ds, "what is not supported should change nothing")
 	},
-		Entry("with pause", catalog.Covers("F-15"), "pause", "pausing is not supported"),
-		Entry("with resume", catalog.Covers("F-15"), "resume", "resuming is not supported"),
+		Entry("pause", catalog.Covers("F-15"), "pause", "pausing is not supported"),
+		Entry("resume", catalog.Covers("F-15"), "resume", "resuming is not supported"),
 	)
 })
 
