@@ -48,6 +48,7 @@ var _ = Describe("OnDelete", func() {
 		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "that are Ready", rollout.Ready))
 		r.Update(ctx, ds, rollout.Edition("2"))
 		r.Soon(ctx, ds).Should(rollout.HaveObserved())
+		r.Settle(ctx) // so that the label is what the controller has to notice
 		r.LabelNode(ctx, nodes[1], "joined")
 		r.Soon(ctx, ds).Should(rollout.HavePods(1, "of the new template on the new node", rollout.All(second, rollout.OnNode(nodes[1]))))
 		Expect(r.State(ds)).To(rollout.HavePods(1, "of the old template", rollout.OfEdition("")))

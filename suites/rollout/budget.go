@@ -112,6 +112,7 @@ var _ = Describe("RollingUpdate with maxUnavailable", func() {
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template", rollout.OfEdition("2"))))
+		r.Settle(ctx) // so that the label is what the controller has to notice
 		r.LabelNode(ctx, nodes[2], "joined")
 		r.Soon(ctx, ds).Should(rollout.HavePods(1, "of the new template on the new node", rollout.All(rollout.OfEdition("2"), rollout.OnNode(nodes[2]))))
 		r.Settle(ctx)
