@@ -79,6 +79,12 @@ build: rollcall ## build Kubernetes from source, for both kinds of cluster or on
 controller: rollcall ## build the DaemonSet controller alone and print its path
 	@$(ROLLCALL) controller
 
+.PHONY: example-controller
+example-controller: ## build the small controller of hack/controller and print its path
+	@mkdir -p $(TOOLS)
+	@go build -o $(TOOLS)/example-controller ./hack/controller
+	@echo $(CURDIR)/$(TOOLS)/example-controller
+
 .PHONY: engine
 engine: ## a container engine on a Debian machine that has none; for make node-image and PROVIDER=kind
 	@go run ./hack/engine start

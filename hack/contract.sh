@@ -4,7 +4,7 @@
 # provider's binaries; builds them if need be.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-unset PROVIDER KUBECONFIG KUBERNETES_VERSION NODES CONTROLLER DEVIATIONS LABELS FOCUS PROCS SEED REPEAT TIMEOUT_FACTOR ARTIFACTS REUSE IMAGES
+unset PROVIDER KUBECONFIG KUBERNETES_VERSION NODES CONTROLLER RESTART DEVIATIONS LABELS FOCUS PROCS SEED REPEAT TIMEOUT_FACTOR ARTIFACTS REUSE IMAGES
 work=$(mktemp -d)
 failed=0
 fail() { printf 'contract: FAILED: %s\n' "$*"; failed=1; }
@@ -53,6 +53,8 @@ refused 'a kubeconfig that is none' 'is not a kubeconfig' 5 PROVIDER=existing KU
 refused 'wrong context' 'current context is "nowhere", and it has the contexts here' 5 PROVIDER=existing KUBECONFIG="$work/wrong-context"
 refused 'unreachable server' 'the API server at https://127.0.0.1:1 cannot be reached' 8 PROVIDER=existing KUBECONFIG="$work/unreachable"
 refused 'no such controller' 'there is no program /does/not/exist' 5 PROVIDER=simulated CONTROLLER=/does/not/exist
+refused 'no such signal' 'RESTART=HUP:5s: must be a signal and a time' 5 PROVIDER=simulated CONTROLLER=true RESTART=HUP:5s
+refused 'nothing to restart' 'RESTART=TERM:5s: is for a CONTROLLER' 5 PROVIDER=simulated RESTART=TERM:5s
 refused 'nothing to reuse' 'there is no cluster to reuse' 5 REUSE=1
 refused 'no container engine' 'container engine' 10 PROVIDER=kind DOCKER_HOST=tcp://127.0.0.1:1
 touch "$work/file"

@@ -22,6 +22,7 @@ import (
 
 	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/cluster/provider"
+	"rollcall.dev/framework/history"
 	"rollcall.dev/framework/kubectl"
 	"rollcall.dev/framework/rollout"
 
@@ -42,7 +43,7 @@ import (
 )
 
 var options struct {
-	cluster, artifacts, deviations, controller, commit, reproduce string
+	cluster, artifacts, deviations, controller, commit, reproduce, disturbed string
 
 	timeoutFactor float64
 	list, plan    bool
@@ -53,6 +54,7 @@ func init() {
 	flag.StringVar(&options.artifacts, "rollcall.artifacts", "_artifacts", "folder for reports and histories")
 	flag.StringVar(&options.deviations, "rollcall.deviations", "none", "whose known deviations apply")
 	flag.StringVar(&options.controller, "rollcall.controller", "", "command line of the controller that is judged, empty for the built-in one")
+	flag.StringVar(&options.disturbed, "rollcall.disturbed", "", "what is done to the cluster during the whole run besides the specs' acts, such as controller-restarted")
 	flag.StringVar(&options.commit, "rollcall.commit", "", "the suite's git commit, for the report")
 	flag.StringVar(&options.reproduce, "rollcall.reproduce", "", "the command that repeats the run, for the report")
 	flag.Float64Var(&options.timeoutFactor, "rollcall.timeout-factor", 1, "multiplies every time limit")
@@ -141,6 +143,7 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 			CacheDir: kubectlCache(s.Run),
 		},
 		Artifacts: options.artifacts, TimeoutFactor: options.timeoutFactor, Deviations: deviations(), Implementation: implementation(state),
+		Disturbances: disturbances(),
 	})
 }, NodeTimeout(time.Minute))
 
@@ -178,6 +181,13 @@ func deviations() string {
 		return ""
 	}
 	return options.deviations
+}
+
+func disturbances() []history.Disturbance {
+	if options.disturbed == "" {
+		return nil
+	}
+	return []history.Disturbance{history.Disturbance(options.disturbed)}
 }
 
 func implementation(state cluster.State) string {

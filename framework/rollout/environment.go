@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"rollcall.dev/framework/cluster"
+	"rollcall.dev/framework/history"
 	"rollcall.dev/framework/kubectl"
 )
 
@@ -32,6 +33,8 @@ type Environment struct {
 	TimeoutFactor float64
 	// Deviations names the implementation whose known deviations do not fail a spec, "" for none.
 	Deviations string
+	// Disturbances are what is done to the cluster during the whole run, besides the specs' acts.
+	Disturbances []history.Disturbance
 	// Implementation names what is judged.
 	Implementation string
 }

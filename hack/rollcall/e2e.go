@@ -15,6 +15,7 @@ import (
 	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/cluster/existing"
 	"rollcall.dev/framework/cluster/provider"
+	"rollcall.dev/framework/history"
 	"rollcall.dev/framework/report"
 	"rollcall.dev/hack/kubernetes"
 )
@@ -56,7 +57,7 @@ func runE2E(ctx context.Context, s settings) (err error) {
 
 	running, controllerEnded := ctx, func() error { return nil }
 	if s.Controller != "" {
-		running, controllerEnded, err = startController(ctx, s.Controller, p.State(), filepath.Join(artifacts, "logs", "controller.log"))
+		running, controllerEnded, err = startController(ctx, s, p.State(), filepath.Join(artifacts, "logs", "controller.log"))
 		if err != nil {
 			return err
 		}
@@ -212,6 +213,9 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 		"-rollcall.reproduce=" + reproduce(s),
 		"-rollcall.timeout-factor=" + strconv.FormatFloat(s.Timeouts, 'g', -1, 64),
 	}
+	if s.Restart.every > 0 {
+		flags = append(flags, "-rollcall.disturbed="+string(history.ControllerRestarted))
+	}
 	if err := writePlan(ctx, s, flags); err != nil {
 		return err
 	}
@@ -283,7 +287,7 @@ func commit(ctx context.Context) string {
 // reproduce is the command that repeats the run.
 func reproduce(s settings) string {
 	words := []string{"make", "e2e", fmt.Sprintf("SEED=%d", s.Seed), "KUBERNETES_VERSION=" + s.Version}
-	for _, name := range []string{"PROVIDER", "NODES", "CONTROLLER", "DEVIATIONS", "LABELS", "FOCUS", "PROCS", "REPEAT", "TIMEOUT_FACTOR", "IMAGES"} {
+	for _, name := range []string{"PROVIDER", "NODES", "CONTROLLER", "RESTART", "DEVIATIONS", "LABELS", "FOCUS", "PROCS", "REPEAT", "TIMEOUT_FACTOR", "IMAGES"} {
 		if value := os.Getenv(name); value != "" {
 			words = append(words, name+"='"+strings.ReplaceAll(value, "'", `'\''`)+"'")
 		}

@@ -21,6 +21,7 @@ type settings struct {
 	Version    string // of Kubernetes
 	Nodes      int    // 0: the provider's default
 	Controller string // command line, empty for the built-in one
+	Restart    restart
 	Deviations string // empty: by default of the contract
 	Images     string // stand-in or upstream
 	NodeImage  string // kind's, empty: pulled or built
@@ -42,6 +43,7 @@ const variables = `  PROVIDER            auto (default), simulated, kind, existi
   KUBERNETES_VERSION  of the cluster that is made
   NODES               how many nodes it has
   CONTROLLER          a command line that is run as the DaemonSet controller; {kubeconfig} in it is replaced
+  RESTART             TERM:5s or KILL:5s: CONTROLLER is ended by that signal about that often, and started again
   DEVIATIONS          whose known deviations apply: kube-controller-manager (default without CONTROLLER) or none
   IMAGES              stand-in (default) or upstream: what the fixtures' images are on kind
   NODE_IMAGE          kind's node image
@@ -116,6 +118,15 @@ func loadSettings(env func(string) string) (settings, error) {
 			complain("TIMEOUT_FACTOR", v, "must be a number greater than 0")
 		}
 		s.Timeouts = factor
+	}
+	if v := env("RESTART"); v != "" {
+		var ok bool
+		if s.Restart, ok = parseRestart(v); !ok {
+			complain("RESTART", v, "must be a signal and a time of at least a second, TERM:5s or KILL:5s")
+		}
+		if s.Controller == "" {
+			complain("RESTART", v, "is for a CONTROLLER, and none is given")
+		}
 	}
 	if _, err := types.ParseLabelFilter(s.Labels); err != nil {
 		complain("LABELS", s.Labels, "is no label filter, such as 'core && !slow'")
