@@ -60,7 +60,8 @@ type controller struct {
 
 	cmd      *exec.Cmd
 	began    time.Time
-	exited   chan error
+	exited   chan struct{}
+	exit     error // once it has exited
 	restarts int
 }
 
@@ -69,13 +70,16 @@ func (c *controller) start() error {
 	c.cmd = exec.Command("sh", "-c", "exec "+strings.ReplaceAll(c.settings.Controller, "{kubeconfig}", c.state.Kubeconfig))
 	c.cmd.Env = append(os.Environ(), "KUBECONFIG="+c.state.Kubeconfig)
 	c.cmd.Stdout, c.cmd.Stderr = c.output, c.output
-	c.began, c.exited = time.Now(), make(chan error, 1)
+	c.began, c.exited = time.Now(), make(chan struct{})
 	wait, err := startChild(c.cmd)
 	if err != nil {
 		return fmt.Errorf("starting CONTROLLER: %w", err)
 	}
 	exited := c.exited
-	go func() { exited <- wait() }()
+	go func() {
+		defer close(exited)
+		c.exit = wait()
+	}()
 	return nil
 }
 
@@ -89,12 +93,12 @@ func (c *controller) supervise() error {
 			restart = time.After(every/2 + time.Duration(chance.Int64N(int64(every))))
 		}
 		select {
-		case err := <-c.exited:
-			return c.died(err)
+		case <-c.exited:
+			return c.died()
 		case <-c.stopping:
 			select {
-			case err := <-c.exited: // before anybody asked it to
-				return c.died(err)
+			case <-c.exited: // before anybody asked it to
+				return c.died()
 			default:
 			}
 			c.end(syscall.SIGTERM)
@@ -109,9 +113,9 @@ func (c *controller) supervise() error {
 	}
 }
 
-func (c *controller) died(err error) error {
+func (c *controller) died() error {
 	return fmt.Errorf("CONTROLLER %q ended by itself after %s (%s); %s",
-		c.settings.Controller, time.Since(c.began).Round(time.Millisecond), exitText(err), lastLines(c.log, 10))
+		c.settings.Controller, time.Since(c.began).Round(time.Millisecond), exitText(c.exit), lastLines(c.log, 10))
 }
 
 // end asks the command's process group to end, and makes it after ten seconds.
