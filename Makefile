@@ -55,6 +55,10 @@ mutants: rollcall ## the kill matrix: the controller broken in 76 ways, and whic
 matrix: rollcall ## the suite on each Kubernetes version, or on VERSIONS='1.36.3 1.34.4', side by side
 	@$(ROLLCALL) matrix
 
+.PHONY: correct
+correct: rollcall ## controllers that are correct, in several ways, and what the suite says of each: it must accuse none
+	@hack/correct.sh
+
 .PHONY: compare
 compare: rollcall ## what differs between two reports: A=report.yaml B=report.yaml
 	@$(ROLLCALL) compare

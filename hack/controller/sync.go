@@ -66,20 +66,11 @@ func (c *controller) cached(set *appsv1.DaemonSet) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, pod := range pods {
-		if concerns(set, pod) {
-			v.pods = append(v.pods, pod)
-		}
-	}
 	revisions, err := c.revisions.ControllerRevisions(set.Namespace).List(labels.Everything())
 	if err != nil {
 		return nil, err
 	}
-	for _, revision := range revisions {
-		if concerns(set, revision) {
-			v.revisions = append(v.revisions, revision)
-		}
-	}
+	v.pods, v.revisions = concerning(set, pods), concerning(set, revisions)
 	v.nodes, err = c.nodes.List(labels.Everything())
 	return v, err
 }
@@ -94,38 +85,27 @@ func (c *controller) live(ctx context.Context, old *view) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &view{set: set, nodes: old.nodes}
 	matching := metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(set.Spec.Selector)}
 	pods, err := c.client.CoreV1().Pods(set.Namespace).List(ctx, matching)
 	if err != nil {
 		return nil, err
 	}
-	for i := range pods.Items {
-		if concerns(set, &pods.Items[i]) {
-			v.pods = append(v.pods, &pods.Items[i])
-		}
-	}
 	revisions, err := c.client.AppsV1().ControllerRevisions(set.Namespace).List(ctx, matching)
 	if err != nil {
 		return nil, err
 	}
-	for i := range revisions.Items {
-		if concerns(set, &revisions.Items[i]) {
-			v.revisions = append(v.revisions, &revisions.Items[i])
-		}
-	}
-	// What it controls and no longer selects, to be released, the lists above do not have.
-	for _, pod := range old.pods {
-		if !selects(set, pod) {
-			v.pods = append(v.pods, pod)
-		}
-	}
-	for _, revision := range old.revisions {
-		if !selects(set, revision) {
-			v.revisions = append(v.revisions, revision)
-		}
-	}
+	v := &view{set: set, nodes: old.nodes}
+	// What it controls and no longer selects, to be released, these lists do not have.
+	v.pods = append(concerning(set, pointers(pods.Items)), unselected(set, old.pods)...)
+	v.revisions = append(concerning(set, pointers(revisions.Items)), unselected(set, old.revisions)...)
 	return v, nil
+}
+
+func pointers[T any](items []T) (all []*T) {
+	for i := range items {
+		all = append(all, &items[i])
+	}
+	return all
 }
 
 // act carries a plan out: first what has to go, then what is missing, and only where nothing was refused the next step of an update. An

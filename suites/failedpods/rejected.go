@@ -30,6 +30,7 @@ var _ = Describe("A node that turns every pod away", func() {
 	r := rollout.New()
 
 	DescribeTable("is given new pods ever more rarely, and one at once when the spec changes,", SpecPriority(10), func(ctx SpecContext, strategy rollout.Change) {
+		r.NeedSteadyController()
 		node := r.NodesAlone(ctx, 1)[0]
 		r.RejectPods(ctx, node, "OutOfcpu")
 		ds := r.Create(ctx, fixtures.Fluentd(), strategy)

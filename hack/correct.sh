@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Correct controllers, and what the suite says of each: it must accuse none. ONLY=<regular expression> chooses by name. A variant passes
+# with only recorded deviations. All other variables are make e2e's; an hour on 2 cores.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+out=${ARTIFACTS:-_artifacts}/correct
+mkdir -p "$out"
+failed=0
+printf '%-22s %-8s %s\n' variant verdict 'what was run'
+
+# variant NAME CONTROLLER [VARIABLE=VALUE …]
+variant() {
+  local name=$1 controller=$2 verdict=passes start=$SECONDS
+  shift 2
+  [[ $name =~ ${ONLY:-.} ]] || return 0
+  env PROVIDER="${PROVIDER:-simulated}" CONTROLLER="$controller --kubeconfig={kubeconfig}" ARTIFACTS="$out/$name" "$@" \
+    .cache/bin/rollcall e2e >"$out/$name.log" 2>&1 || { verdict=FAILS; failed=1; }
+  printf '%-22s %-8s %s, %d min\n' "$name" "$verdict" \
+    "$(sed -n 's/^rollcall: [a-z]*: \([0-9]* specs: .*\)/\1/p' "$out/$name.log")" $(((SECONDS - start + 30) / 60))
+  [ $verdict = passes ] || sed -n '/^rollcall: \(failed\|inconclusive\|error\)/s/^/    /p' "$out/$name.log"
+}
+
+example=$(make -s example-controller) || exit 1
+variant example "$example" DEVIATIONS=none
+variant example-slow "$example --workers=1 --qps=10" DEVIATIONS=none TIMEOUT_FACTOR=3 PROCS=2
+variant example-killed "$example" DEVIATIONS=none RESTART=KILL:5s TIMEOUT_FACTOR=2
+
+# Upstream's, with its recorded deviations. Restarted controllers and slow ones are still correct: they only take longer.
+known=DEVIATIONS=kube-controller-manager
+upstream=$(make -s controller) || exit 1
+variant upstream "$upstream" $known
+variant upstream-one-worker "$upstream --workers=1" $known
+variant upstream-slow "$upstream --qps=5" $known TIMEOUT_FACTOR=4 PROCS=2
+variant upstream-terminated "$upstream" $known RESTART=TERM:5s TIMEOUT_FACTOR=2
+variant upstream-killed "$upstream" $known RESTART=KILL:5s TIMEOUT_FACTOR=2
+
+# Older controllers against the newest API server; each is built from source first. OLDER= leaves them out.
+for version in ${OLDER-1.35.4 1.34.4 1.33.13}; do
+  [[ upstream-$version =~ ${ONLY:-.} ]] || continue
+  older=$(KUBERNETES_VERSION=$version make -s controller) || exit 1
+  variant "upstream-$version" "$older" $known
+done
+exit $failed
