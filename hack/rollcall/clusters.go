@@ -33,7 +33,7 @@ func defaultProcs(provider string) int {
 	if provider == "simulated" {
 		return min(7*runtime.NumCPU(), defaultNodes[provider]/2)
 	}
-	return runtime.NumCPU()
+	return 2 * runtime.NumCPU()
 }
 
 // chooseProvider resolves auto and returns the provider and why it is that one.
