@@ -5,6 +5,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -53,7 +54,7 @@ var _ = Describe("A stuck update", func() {
 		Entry("when its image does not exist", catalog.Covers("H-05", "H-06"), rollout.MaxUnavailable(1),
 			rollout.Image(fixtures.FluentdNotExisting), rollout.Image(fixtures.FluentdNext), "that cannot be pulled", rollout.Waiting("ErrImagePull", "ImagePullBackOff")),
 		Entry("when its container crashes", catalog.Covers("H-05", "H-06"), rollout.MaxUnavailable(1),
-			command("/bin/false"), command(), "that crash", rollout.Waiting("CrashLoopBackOff")),
+			crashes, works, "that crash", rollout.Waiting("CrashLoopBackOff")),
 		Entry("when its image does not exist and it surges", catalog.Covers("H-05", "D-04"), rollout.MaxSurge(1),
 			rollout.Image(fixtures.FluentdNotExisting), rollout.Image(fixtures.FluentdNext), "that cannot be pulled", rollout.Waiting("ErrImagePull", "ImagePullBackOff")),
 		Entry("when no node is large enough", catalog.Covers("H-07"), rollout.MaxUnavailable(1),
@@ -146,9 +147,16 @@ func running(pod *corev1.Pod) bool {
 	return !rollout.Terminal(pod) && slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.State.Running != nil })
 }
 
-// command replaces what the first container runs; without words it runs what its image says.
-func command(words ...string) rollout.Change {
-	return rollout.Container(func(c *corev1.Container) { c.Command = words })
+// crashes makes the first container end at once, before it is first asked whether it is ready: on a busy node it could else be Ready
+// long enough to count as available.
+func crashes(ds *appsv1.DaemonSet) {
+	rollout.ReadyAfter(10)(ds)
+	rollout.Container(func(c *corev1.Container) { c.Command = []string{"/bin/false"} })(ds)
+}
+
+// works takes back what crashes did.
+func works(ds *appsv1.DaemonSet) {
+	rollout.Container(func(c *corev1.Container) { c.Command, c.ReadinessProbe = nil, nil })(ds)
 }
 
 // needs makes the first container need a ConfigMap, or none.
