@@ -3,12 +3,14 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 
+	"rollcall.dev/framework/history"
 	"rollcall.dev/framework/invariant"
 )
 
@@ -58,9 +60,19 @@ func (r *R) judge(ctx ginkgo.SpecContext) {
 	switch {
 	case result.Gap != nil:
 		Fail("inconclusive: events may be missing from the history, so nothing can be said about this spec: " + result.Gap.Reason)
+	case len(result.Violations) > 0 && r.mistaken(h, result.Violations):
+		ginkgo.AddReportEntry(DeviationEntry, result.Violations[0].String(), ginkgo.ReportEntryVisibilityNever)
+		ginkgo.Skip("known deviation M-02 of " + r.Deviations + ": an event of a pod that is ending is taken for the deletion that was just made")
 	case len(result.Violations) > 0:
 		Fail(failure(result.Violations, func(v invariant.Violation) string { return invariant.Explain(h, v) }))
 	}
+}
+
+// mistaken says whether all that was found is a race that this implementation is known to have, in every version: it can hit any spec with
+// an update, so no spec of its own stands for it.
+func (r *R) mistaken(h *history.History, violations []invariant.Violation) bool {
+	return r.Deviations == "kube-controller-manager" &&
+		!slices.ContainsFunc(violations, func(v invariant.Violation) bool { return !invariant.MistakenDeletion(h, v) })
 }
 
 // failure begins with the first violation's sentence, and ends with those that are not explained at length.
