@@ -29,6 +29,7 @@ var _ = Describe("A new template that no longer tolerates the taint of any node"
 		r.Soon(ctx, ds).Within(soon).Should(rollout.HavePods(0, "on nodes that are not for it", rollout.Any))
 	},
 		Entry("within maxUnavailable in percent", catalog.Covers("C-11"), rollout.MaxUnavailable("50%")),
+		Entry("within maxUnavailable as a number", catalog.Covers("C-11"), rollout.MaxUnavailable(1)),
 		Entry("with maxSurge as a number", catalog.Covers("D-09"), rollout.MaxSurge(1)),
 		Entry("with maxSurge in percent", catalog.CoversWith([]catalog.Need{catalog.Surge}, "C-11"), rollout.MaxSurge("50%")),
 	)
