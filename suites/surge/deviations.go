@@ -19,7 +19,8 @@ var _ = Describe("RollingUpdate with maxSurge, though nothing else happens,", fu
 	It("counts a node as updated when its new pod is available, though the old one is still ending", catalog.Covers("D-11"), func(ctx SpecContext) {
 		r.Hurry()
 		node := r.Nodes(ctx, 1)[0]
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.TerminatesFor(25))
+		// minReadySeconds sets the two pods' creation apart by more than the second that it is told by.
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2), rollout.TerminatesFor(25))
 		old := r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods[0]
 		r.Update(ctx, ds, rollout.Edition("2"))
 		// The old pod is deleted because the new one is available, so what the status has to say is known by then.
