@@ -15,6 +15,8 @@ const (
 	upstream = "k8s.io/kubernetes/pkg/controller/daemon"
 	// scratchModule is the path of the module that the copies are built in: that of the version's own.
 	scratchModule = "rollcall.dev/hack/kubernetes/v1.36"
+	// original is the id of the controller as it is.
+	original = "original"
 )
 
 // sources are the files of the controller that are copied, below pkg/controller/daemon.
@@ -42,22 +44,37 @@ func build(ctx context.Context, mutants []mutant) error {
 			return err
 		}
 	}
-	all := append([]mutant{{ID: "original"}}, mutants...)
-	for i, m := range all {
-		fmt.Fprintf(os.Stderr, "[%d/%d] building %s\n", i+1, len(all), m.ID)
-		if err := buildOne(ctx, scratch, files, m); err != nil {
+	all := append([]mutant{{ID: original}}, mutants...)
+	packages := []string{}
+	for _, m := range all {
+		if err := writeOne(scratch, files, m); err != nil {
 			return err
 		}
+		packages = append(packages, "./"+m.ID)
+	}
+	binaries, err := filepath.Abs(filepath.Join(cache, "bin"))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(binaries, 0o755); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "building %d controllers\n", len(all))
+	// All at once: the go command looks at Kubernetes' packages once, and links as many binaries at a time as there are cores.
+	args := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", binaries + "/"}, packages...)
+	if _, err := output(ctx, scratch, "go", args...); err != nil {
+		return fmt.Errorf("a mutant does not compile: %w", err)
 	}
 	return nil
 }
 
-func buildOne(ctx context.Context, scratch string, files map[string]string, m mutant) error {
+// writeOne writes a mutant's source, as a command of the scratch module.
+func writeOne(scratch string, files map[string]string, m mutant) error {
 	broken := map[string]string{}
 	for name, text := range files {
 		broken[name] = text
 	}
-	if m.ID != "original" {
+	if m.ID != original {
 		if err := m.apply(broken); err != nil {
 			return err
 		}
@@ -66,22 +83,14 @@ func buildOne(ctx context.Context, scratch string, files map[string]string, m mu
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(scratch, m.ID)
 	own := scratchModule + "/" + m.ID + "/daemon"
 	broken["../main.go"] = string(main)
 	for name, text := range broken {
 		text = strings.ReplaceAll(text, `"`+upstream+`"`, `"`+own+`"`)
 		text = strings.ReplaceAll(text, `"`+upstream+`/util"`, `"`+own+`/util"`)
-		if err := writeIfChanged(filepath.Join(dir, "daemon", name), text); err != nil {
+		if err := writeIfChanged(filepath.Join(scratch, m.ID, "daemon", name), text); err != nil {
 			return err
 		}
-	}
-	binary, err := filepath.Abs(binaryOf(m.ID))
-	if err != nil {
-		return err
-	}
-	if _, err := output(ctx, scratch, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "./"+m.ID); err != nil {
-		return fmt.Errorf("mutant %s does not compile: %w", m.ID, err)
 	}
 	return nil
 }

@@ -25,6 +25,10 @@ func command(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	o, err := loadOptions(os.Getenv)
+	if err != nil {
+		return err
+	}
 	switch args[0] {
 	case "build":
 		return build(ctx, mutants)
@@ -32,7 +36,7 @@ func command(ctx context.Context, args []string) error {
 		if err := build(ctx, mutants); err != nil {
 			return err
 		}
-		return run(ctx, mutants, os.Getenv("AGAIN") == "1")
+		return run(ctx, mutants, o)
 	case "matrix":
 		return matrix(mutants)
 	}

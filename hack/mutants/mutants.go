@@ -2,7 +2,9 @@
 // says which specs noticed. A mutant that survives is a missing spec or invariant.
 //
 //	go run ./hack/mutants build [id …]    builds them
-//	go run ./hack/mutants run [id …]      runs the suite against each until its first kill, resuming where an earlier run stopped
+//	go run ./hack/mutants run [id …]      runs the suite against each until its first kill, resuming where an earlier run stopped;
+//	                                      AGAIN=1 does not resume, FULL=1 does not stop at a kill, BRIEF=1 runs the expected specs only,
+//	                                      FOR=9m leaves the rest to the next run, SEED=n
 //	go run ./hack/mutants matrix          writes MATRIX.md from the results
 package main
 
@@ -29,6 +31,8 @@ type mutant struct {
 	change
 	// Also are further changes that the one needs.
 	Also []change `json:"also,omitempty"`
+	// Equivalent says why no promise is broken after all, so that nobody has to notice.
+	Equivalent string `json:"equivalent,omitempty"`
 }
 
 // change replaces a fragment that stands exactly once in a file of pkg/controller/daemon.

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"rollcall.dev/framework/cluster"
+)
+
+// scene is the cluster without a DaemonSet controller that all mutants are judged on, one after the other.
+type scene struct {
+	made  bool
+	state cluster.State
+}
+
+// up makes the cluster, the first time and where the mutant before has left a DaemonSet behind, for the next would be blamed for it.
+func (s *scene) up(ctx context.Context) error {
+	if s.made {
+		left, err := exec.CommandContext(ctx, s.state.Kubectl, "--kubeconfig", s.state.Kubeconfig, "get", "daemonsets", "-A", "-o", "name").Output()
+		if err == nil && strings.TrimSpace(string(left)) == "" {
+			return nil
+		}
+	}
+	s.down()
+	cmd := exec.CommandContext(ctx, rollcall, "down") // of a run that was killed
+	cmd.Stderr = os.Stderr
+	_ = cmd.Run()
+	cmd = exec.CommandContext(ctx, rollcall, "up")
+	cmd.Env = append(os.Environ(), "PROVIDER=simulated", "CONTROLLER=true")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("making a cluster without a DaemonSet controller: %w", err)
+	}
+	s.made = true
+	return s.own()
+}
+
+// own notes that the cluster goes away with this process: make sweep removes it if that was killed, and a run of the suite need not wait
+// until everything of its own is gone.
+func (s *scene) own() error {
+	paths, err := filepath.Glob(filepath.Join(".cache", "clusters", "rollcall-dev-*.json"))
+	if err != nil {
+		return err
+	}
+	if len(paths) != 1 {
+		return fmt.Errorf("a cluster was made, but there are %d files that describe one", len(paths))
+	}
+	if s.state, err = cluster.LoadState(paths[0]); err != nil {
+		return err
+	}
+	s.state.PID = os.Getpid()
+	return s.state.Save(paths[0])
+}
+
+func (s *scene) down() {
+	if s.made {
+		_ = exec.Command(rollcall, "down").Run()
+	}
+	s.made = false
+}
