@@ -34,11 +34,12 @@ type options struct {
 	full  bool          // FULL=1: the whole suite against each, not only until the first kill
 	slice time.Duration // FOR=9m: begin no further mutant after that time; the next run goes on
 	brief bool          // BRIEF=1: the expected specs only; what survives those is not settled
+	procs string        // PROCS=2: how many of the expected specs run at once
 	seed  int64
 }
 
 func loadOptions(env func(string) string) (options, error) {
-	o := options{again: env("AGAIN") == "1", full: env("FULL") == "1", brief: env("BRIEF") == "1", seed: defaultSeed}
+	o := options{again: env("AGAIN") == "1", full: env("FULL") == "1", brief: env("BRIEF") == "1", procs: cmp.Or(env("PROCS"), expectedProcs), seed: defaultSeed}
 	var err error
 	if v := env("FOR"); v != "" {
 		if o.slice, err = time.ParseDuration(v); err != nil {
@@ -117,8 +118,8 @@ func stages(m mutant, o options) []stage {
 	}
 	first := "FAIL_FAST=1"
 	all := []stage{
-		{"expected", append(quick, first, "LABELS=("+expected+") && !slow", "PROCS="+expectedProcs)},
-		{"expected", append(slow, first, "LABELS=("+expected+") && slow", "PROCS="+expectedProcs)},
+		{"expected", append(quick, first, "LABELS=("+expected+") && !slow", "PROCS="+o.procs)},
+		{"expected", append(slow, first, "LABELS=("+expected+") && slow", "PROCS="+o.procs)},
 		{"all", append(slow, first, "LABELS=!("+expected+")")},
 	}
 	if o.brief {
