@@ -35,11 +35,12 @@ type options struct {
 	slice time.Duration // FOR=9m: begin no further mutant after that time; the next run goes on
 	brief bool          // BRIEF=1: the expected specs only; what survives those is not settled
 	procs string        // PROCS=2: how many of the expected specs run at once
+	haste string        // TIMEOUT_FACTOR=0.5: more patience than haste, on a machine that is busy
 	seed  int64
 }
 
 func loadOptions(env func(string) string) (options, error) {
-	o := options{again: env("AGAIN") == "1", full: env("FULL") == "1", brief: env("BRIEF") == "1", procs: cmp.Or(env("PROCS"), expectedProcs), seed: defaultSeed}
+	o := options{again: env("AGAIN") == "1", full: env("FULL") == "1", brief: env("BRIEF") == "1", procs: cmp.Or(env("PROCS"), expectedProcs), haste: cmp.Or(env("TIMEOUT_FACTOR"), haste), seed: defaultSeed}
 	var err error
 	if v := env("FOR"); v != "" {
 		if o.slice, err = time.ParseDuration(v); err != nil {
@@ -112,7 +113,7 @@ type stage struct {
 // stages are tried until one kills: the specs of what the mutant breaks, then all others.
 func stages(m mutant, o options) []stage {
 	expected := strings.Join(m.Behaviours, " || ")
-	quick, slow := []string{"TIMEOUT_FACTOR=" + haste}, []string{"TIMEOUT_FACTOR=" + impatience}
+	quick, slow := []string{"TIMEOUT_FACTOR=" + o.haste}, []string{"TIMEOUT_FACTOR=" + impatience}
 	if m.ID == original || o.full {
 		return []stage{{"quick", append(quick, "LABELS=!slow")}, {"slow", append(slow, "LABELS=slow")}}
 	}
