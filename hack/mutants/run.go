@@ -131,7 +131,7 @@ func stages(m mutant, o options) []stage {
 
 func judge(ctx context.Context, m mutant, o options) (result, error) {
 	began := time.Now()
-	r := result{ID: m.ID, Seed: o.seed}
+	r := result{ID: m.ID, Seed: o.seed, Patience: o.haste}
 	for _, s := range stages(m, o) {
 		kills, unclear, err := suite(ctx, m.ID, append(s.settings, fmt.Sprintf("SEED=%d", o.seed)))
 		if err != nil {

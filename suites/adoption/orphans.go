@@ -88,6 +88,29 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		Expect(mostMissing(r.State(heir), before.Pods)).To(BeNumerically("<=", 1), "maxUnavailable is 1, so no two nodes should be without a Ready pod at once")
 	})
 
+	It("are replaced, too, if they bear no revision's hash", catalog.Covers("J-04"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 2)
+		r.CreatePod(ctx, lookalike("bare", nodes[0]))
+		ds := r.Create(ctx, fixtures.FluentdUpdate())
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of its template", rollout.WithImage(fixtures.FluentdNext))))
+	})
+
+	It("are taken over also when they appear beside the pods of a DaemonSet, and one is left on their node", catalog.Covers("J-02", "B-07"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 2)
+		before := complete(ctx, r)
+		r.CreatePod(ctx, lookalike("late", nodes[0]))
+		r.Barrier(ctx)
+		after := r.Soon(ctx, before.DaemonSet).Should(rollout.And(rollout.BeComplete(), rollout.Match("leave no orphan", func(s rollout.State) string {
+			for _, pod := range s.All.Pods {
+				if pod.Labels["name"] == fixtures.FluentdName && metav1.GetControllerOf(pod) == nil {
+					return "leaves pod " + pod.Name + " an orphan"
+				}
+			}
+			return ""
+		})))
+		Expect(rollout.Where(after.All.Pods, rollout.OnNode(nodes[0]))).To(HaveLen(1), "one of the two pods should be left")
+	})
+
 	It("are kept by an OnDelete DaemonSet with another template", catalog.Covers("J-04"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		ds := complete(ctx, r).DaemonSet

@@ -24,6 +24,8 @@ const (
 	most = 10
 	// reset is well below the pause that follows a pause of slowDown.
 	reset = 15 * time.Second
+	// lastNode is well below the pause on the failing node, and more than one step needs.
+	lastNode = 20 * time.Second
 )
 
 var _ = Describe("A node that turns every pod away", func() {
@@ -64,6 +66,30 @@ var _ = Describe("A node that turns every pod away", func() {
 			})))
 		r.AcceptPods(ctx, nodes[0])
 		r.Eventually(ctx, before.DaemonSet).Should(rollout.BeComplete())
+	})
+
+	It("does not hold up the update of other nodes while it waits for its next try", SpecPriority(10), catalog.CoversWith([]catalog.Need{catalog.PodRejection, catalog.Slow}, "L-05"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 3)
+		before := complete(ctx, r, rollout.MaxUnavailable(2))
+		ds := before.DaemonSet
+		r.RejectPods(ctx, nodes[0], "OutOfcpu")
+		r.EndPod(ctx, rollout.Where(before.Pods, rollout.OnNode(nodes[0]))[0], corev1.PodFailed, "OutOfcpu")
+		// The first node is down, one of the others is replaced, and the last one has to wait until that is Ready. By then whoever doubles
+		// the pause from try to try has tried five times and waits for half a minute.
+		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), rollout.ReadyAfter(34))
+		ready := rollout.All(rollout.WithImage(fixtures.FluentdNext), rollout.Ready)
+		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the new template that are Ready", ready))
+		r.Soon(ctx, ds).Within(lastNode).Should(rollout.Match("go on to the last node", func(s rollout.State) string {
+			for _, pod := range s.Pods {
+				if rollout.TargetNode(pod) != nodes[0] && rollout.WithImage(fixtures.FluentdImage)(pod) && pod.DeletionTimestamp == nil {
+					return "has not deleted pod " + pod.Name
+				}
+			}
+			return ""
+		}))
+		r.AcceptPods(ctx, nodes[0])
+		r.Update(ctx, ds, rollout.ReadyAfter(0))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 	})
 })
 

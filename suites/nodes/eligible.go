@@ -34,6 +34,29 @@ var _ = Describe("A change of a node", func() {
 		r.Soon(ctx, ds).Should(rollout.BeComplete())
 	})
 
+	It("that makes it match gets it a pod at once also while another node's pod takes long to end", catalog.Covers("K-03"), func(ctx SpecContext) {
+		r.Hurry()
+		nodes := r.NodesAlone(ctx, 2)
+		r.LabelNode(ctx, nodes[0], "chosen")
+		key, value := r.NodeLabel("chosen")
+		grace := int64(300)
+		before := complete(ctx, r, rollout.TerminatesFor(300), func(ds *appsv1.DaemonSet) {
+			ds.Spec.Template.Spec.NodeSelector[key] = value
+			ds.Spec.Template.Spec.TerminationGracePeriodSeconds = &grace
+		})
+		r.UnlabelNode(ctx, nodes[0], "chosen")
+		r.Soon(ctx, before.DaemonSet).Should(rollout.Match("let its pod go", func(s rollout.State) string {
+			if pod := s.Find(before.Pods[0]); pod != nil && pod.DeletionTimestamp == nil {
+				return "has not deleted pod " + pod.Name
+			}
+			return ""
+		}))
+		r.Settle(ctx)
+		r.LabelNode(ctx, nodes[1], "chosen")
+		after := r.Soon(ctx, before.DaemonSet).Should(rollout.HavePods(1, "on the node that matches now", rollout.All(rollout.OnNode(nodes[1]), rollout.Ready)))
+		Expect(after.Find(before.Pods[0])).NotTo(BeNil(), "the first node's pod should still be ending")
+	})
+
 	It("by an untolerated NoExecute taint takes the pod away until the taint is gone", catalog.Covers("K-04"), func(ctx SpecContext) {
 		nodes := r.NodesAlone(ctx, 2)
 		before := complete(ctx, r)

@@ -70,4 +70,14 @@ var _ = Describe("A node that is deleted", func() {
 		Entry("with maxUnavailable", catalog.Covers("K-02"), rollout.MaxUnavailable(1)),
 		Entry("with maxSurge", catalog.CoversWith([]catalog.Need{catalog.Surge}, "K-02"), rollout.MaxSurge(1)),
 	)
+
+	It("loses a pod, too, that never found room on it", catalog.Covers("K-02"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.RequestMemory("900Ti"))
+		r.Eventually(ctx, ds).Should(rollout.HavePods(2, "without room", rollout.Unschedulable))
+		r.RemoveNode(ctx, nodes[0])
+		r.Settle(ctx)
+		r.Update(ctx, ds, rollout.MinReadySeconds(1)) // so that the controller looks at it: no garbage collector takes away a pod that was never bound
+		r.Soon(ctx, ds).Within(gone).Should(rollout.And(haveNone(nodes[0]), desire(1)))
+	})
 })

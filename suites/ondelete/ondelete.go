@@ -38,6 +38,20 @@ var _ = Describe("OnDelete", func() {
 		Expect(r.State(ds)).To(rollout.And(rollout.KeepPods(before.Pods[1:]), rollout.HavePods(3, "in all", rollout.Any)))
 	})
 
+	It("leaves old pods alone that are not available, too", catalog.Covers("E-01"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		ds := r.Create(ctx, fixtures.FluentdOnDelete(), rollout.NeverReady())
+		before := r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(2, "in all", rollout.Any)))
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(0))
+		r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), updated(0)))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.And(rollout.KeepPods(before.Pods), rollout.HavePods(2, "in all", rollout.Any)))
+		for _, pod := range before.Pods {
+			r.DeletePod(ctx, pod)
+		}
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
+	})
+
 	It("gives a node that becomes eligible a pod of the updated template", catalog.Covers("E-05"), func(ctx SpecContext) {
 		nodes := r.Nodes(ctx, 2)
 		r.LabelNode(ctx, nodes[0], "joined")

