@@ -33,6 +33,11 @@ var gracefulDeletion = Invariant{
 			if o.DeletionGracePeriodSeconds != nil {
 				got = *o.DeletionGracePeriodSeconds
 			}
+			// A pod that is bound while its deletion is on its way: the API server looked at it before and found it on no node, so it
+			// chose a period of 0, whoever asked.
+			if got == 0 && before.Status.Phase == corev1.PodPending && !p.bound.IsZero() && !r.at.After(p.bound.Add(skew)) {
+				return
+			}
 			// The API server turns a period of 0 into 1 where a kubelet could otherwise not tell.
 			if got == want || want == 0 && got <= 1 {
 				return

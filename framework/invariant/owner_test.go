@@ -21,6 +21,17 @@ func TestGracefulDeletion(t *testing.T) {
 		pods := f.fill(f.create("fluentd", onDelete), 1)
 		return f, pods[0]
 	}
+	// bound is a pod of the last template that has just been bound.
+	bound := func() (*film, *corev1.Pod) {
+		f := shoot(1)
+		ds := f.create("fluentd")
+		p := f.add(ds, "node-1")
+		f.update(ds, image("v2"))
+		f.observe(ds)
+		f.wait(5)
+		f.bind(p)
+		return f, p
+	}
 	play(t, []scene{
 		{"the pod's own period", nil, func() *film {
 			f := shoot(1)
@@ -56,6 +67,18 @@ func TestGracefulDeletion(t *testing.T) {
 			f, p := rest()
 			f.emitNode(history.Deleted, f.node["node-1"])
 			f.wait(60)
+			force(f, p, 0)
+			return f
+		}},
+		{"the scheduler binds it while it is being deleted", nil, func() *film {
+			f, p := bound()
+			f.wait(1)
+			force(f, p, 0)
+			return f
+		}},
+		{"no grace long after it was bound", []string{"M-12"}, func() *film {
+			f, p := bound()
+			f.wait(5)
 			force(f, p, 0)
 			return f
 		}},

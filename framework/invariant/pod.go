@@ -98,6 +98,9 @@ func (r *replay) change(ro *roll, p *pod, e *history.Entry) {
 	_, wasReady := readySince(before)
 	_, isReady := readySince(o)
 	p.object, p.last = o, r.seq
+	if before.Spec.NodeName == "" && o.Spec.NodeName != "" {
+		p.bound = r.at
+	}
 	p.hash = o.Labels[appsv1.DefaultDaemonSetUniqueLabelKey]
 	s := ro.seat(p.node)
 	if node := targetNode(o); node != p.node {

@@ -106,6 +106,8 @@ type pod struct {
 	// ready is the position at which it became Ready, readyAt when that arrived; lostAt when it last ceased to be.
 	ready           int
 	readyAt, lostAt time.Time
+	// bound is when it was seen to be bound, zero if it was bound when it was first seen.
+	bound time.Time
 	// deleted is the position of the first sign of its deletion, or -1; requested when the API server took the request.
 	deleted              int
 	deletedAt, requested time.Time
