@@ -47,7 +47,7 @@ bench: ## what recording and judging cost, in Go's own format; the API server's 
 	ROLLCALL_BINARIES=$$(ls -dt "$$PWD"/.cache/kubernetes/v*-* 2>/dev/null | head -1) go test -run '^$$' -bench . -benchmem ./framework/history ./framework/invariant
 
 .PHONY: mutants
-mutants: rollcall ## the kill matrix: the controller broken in 96 ways, and which spec notices
+mutants: rollcall ## the kill matrix: the controller broken in 100 ways, and which spec notices
 	@go run ./hack/mutants run
 	@go run ./hack/mutants matrix
 

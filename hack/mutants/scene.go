@@ -11,6 +11,9 @@ import (
 	"rollcall.dev/framework/cluster"
 )
 
+// nodes are few: the specs of the task page use all of them, and are given time for each.
+const nodes = "12"
+
 // scene is the cluster without a DaemonSet controller that all mutants are judged on, one after the other.
 type scene struct {
 	made  bool
@@ -30,7 +33,7 @@ func (s *scene) up(ctx context.Context) error {
 	cmd.Stderr = os.Stderr
 	_ = cmd.Run()
 	cmd = exec.CommandContext(ctx, rollcall, "up")
-	cmd.Env = append(os.Environ(), "PROVIDER=simulated", "CONTROLLER=true")
+	cmd.Env = append(os.Environ(), "PROVIDER=simulated", "NODES="+nodes, "CONTROLLER=true")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("making a cluster without a DaemonSet controller: %w", err)
