@@ -88,6 +88,22 @@ if timeout 120 env PROVIDER=simulated NODES=4 "$rollcall" up >"$work/up" 2>&1; t
     fail 'PROVIDER=existing does not pass:'; tail -n 40 "$work/out"
   fi
 
+  # An interrupt amid specs that lease, taint and stop nodes leaves as little.
+  for moment in 6 15 25; do
+    env PROVIDER=existing KUBECONFIG="$kubeconfig" ARTIFACTS="$work/existing" setsid "$rollcall" e2e >"$work/out" 2>&1 &
+    pid=$!
+    timeout "$moment" tail -f --pid="$pid" /dev/null
+    kill -INT "$pid" 2>/dev/null
+    wait "$pid"
+    code=$?
+    everything >"$work/after"
+    if [ "$code" = 0 ] || ! diff "$work/before" "$work/after" >"$work/diff"; then
+      fail "an interrupt of a run on an existing cluster after $moment s: exit code $code, and what differs:"; cat "$work/diff"
+    else
+      ok "an interrupt of a run on an existing cluster after $moment s: exit code $code, nothing left"
+    fi
+  done
+
   "$kubectl" --kubeconfig "$kubeconfig" create serviceaccount nobody >/dev/null
   token=$("$kubectl" --kubeconfig "$kubeconfig" create token nobody)
   cp "$kubeconfig" "$work/nobody"
