@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 out=${ARTIFACTS:-_artifacts}/correct
 mkdir -p "$out"
 failed=0
+ran=0
 printf '%-22s %-8s %s\n' variant verdict 'what was run'
 
 # variant NAME CONTROLLER [VARIABLE=VALUE …]
@@ -13,6 +14,7 @@ variant() {
   local name=$1 controller=$2 verdict=passes start=$SECONDS
   shift 2
   [[ $name =~ ${ONLY:-.} ]] || return 0
+  ran=$((ran + 1))
   env PROVIDER="${PROVIDER:-simulated}" CONTROLLER="$controller --kubeconfig={kubeconfig}" ARTIFACTS="$out/$name" "$@" \
     .cache/bin/rollcall e2e >"$out/$name.log" 2>&1 || { verdict=FAILS; failed=1; }
   printf '%-22s %-8s %s, %d min\n' "$name" "$verdict" \
@@ -40,4 +42,8 @@ for version in ${OLDER-1.35.4 1.34.4 1.33.13}; do
   older=$(KUBERNETES_VERSION=$version make -s controller) || exit 1
   variant "upstream-$version" "$older" $known
 done
+if [ $ran = 0 ]; then
+  echo "correct: ONLY=$ONLY names no variant" >&2
+  exit 2
+fi
 exit $failed
