@@ -94,7 +94,7 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.TerminatesFor(25))
 		old := r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods[0]
 		r.DeletePod(ctx, old)
-		state := r.Soon(ctx, ds).Should(rollout.HavePods(1, "that are Ready", rollout.Ready))
+		state := r.Soon(ctx, ds).Should(rollout.HavePods(1, "beside the deleted one that are Ready", rollout.All(rollout.Other(old), rollout.Ready)))
 		Expect(state.Pods).To(ContainElement(HaveField("UID", old.UID)), "the deleted pod should still be terminating")
 	})
 
