@@ -3,6 +3,7 @@ package simulated
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,8 +38,12 @@ func (p *Provider) Restart(ctx context.Context, component string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.waitServing(ctx, component, args); err != nil {
-		return err
+	// Nothing answers where etcd or the API server has ended again, and its log says why.
+	waiting, die := context.WithCancelCause(ctx)
+	defer die(nil)
+	go p.watchStart(waiting, die)
+	if err := p.waitServing(waiting, component, args); err != nil {
+		return errors.Join(err, context.Cause(waiting))
 	}
 	if !slices.Contains(needed, component) {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -181,18 +182,38 @@ func (p *Provider) extraArgs() []string {
 	return args
 }
 
-// freePorts returns n ports that nobody listens on now.
+// freePorts returns n ports that nobody listens on now. They are below those that the kernel gives to outgoing connections: one of these
+// could take the port of a component between its end and its restart.
 func freePorts(n int) ([]int, error) {
+	lowest, beyond := 20000, ephemeral()
+	if beyond-lowest < 1000 {
+		lowest, beyond = 1024, 20000
+	}
 	ports := make([]int, 0, n)
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var last error
+	for range 100 * n {
+		if len(ports) == n {
+			return ports, nil
+		}
+		port := lowest + rand.IntN(beyond-lowest)
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			return nil, fmt.Errorf("looking for a free port: %w", err)
+			last = err
+			continue
 		}
 		defer func() { _ = listener.Close() }() // all stay open until all are chosen, so that they differ
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, port)
 	}
-	return ports, nil
+	return nil, fmt.Errorf("looking for a free port: %w", last)
+}
+
+// ephemeral is the first port that the kernel gives to outgoing connections (ip(7), ip_local_port_range).
+func ephemeral() int {
+	first := 32768
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
+		_, _ = fmt.Sscan(string(text), &first) // else it stays the kernel's default
+	}
+	return first
 }
 
 // furnish makes the simulated kubelets and the nodes, and waits until specs can run. It returns the API server's version.
