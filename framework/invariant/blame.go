@@ -77,9 +77,13 @@ func (a *acts) start(entries []history.Entry, i int, resource history.Resource, 
 	return first
 }
 
-// under says whether position i, reached at a time, lies within an act on the object or shortly after its answer.
+// under says whether position i, reached at a time, lies within an act that can have changed the object, which was there before, or
+// shortly after its answer.
 func (a *acts) under(i int, at time.Time, resource history.Resource, namespace, name string) bool {
 	for _, one := range a.all {
+		if one.Verb == "create" || one.Verb == Completed {
+			continue
+		}
 		if one.start < i && one.aimedAt(resource, namespace, name) && (one.end < 0 || one.end > i || !at.After(one.endAt.Add(skew))) {
 			return true
 		}

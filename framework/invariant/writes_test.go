@@ -51,6 +51,21 @@ func TestStatusOnly(t *testing.T) {
 			ds.Annotations = map[string]string{"a": "b"}
 			f.emitSet(history.Modified, ds)
 		})},
+		{"an annotation as soon as the DaemonSet is there", []string{"M-13"}, func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			ds.Annotations = map[string]string{"a": "b"}
+			f.emitSet(history.Modified, ds)
+			f.fill(ds, 1)
+			return f
+		}},
+		{"the suite updates as soon as the DaemonSet is there", nil, func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			f.update(ds, image("v2"))
+			f.fill(ds, 1)
+			return f
+		}},
 		{"the spec", []string{"M-13"}, at(func(f *film, ds *appsv1.DaemonSet) {
 			ds.Generation++
 			minReady(3)(ds)
