@@ -21,7 +21,7 @@ const (
 	// haste and impatience shorten the suite's time limits: a controller that does nothing would cost minutes a spec. What waits for the
 	// control plane's own minutes (label slow) needs impatience, all else passes with haste. The unbroken controller is judged first, under
 	// the same limits, or a kill would prove nothing.
-	haste, impatience = "0.2", "0.4"
+	haste, impatience = "0.4", "0.4"
 	// defaultSeed makes two runs try the specs in the same order, so that the same one is the first to notice.
 	defaultSeed = 1
 	// expectedProcs is enough for the few specs of a mutant's behaviours; more would cost their start.
