@@ -30,7 +30,7 @@ var _ = Describe("An update in the middle of which the control plane is restarte
 		Entry("when it is etcd", catalog.CoversWith([]catalog.Need{catalog.ControllerRestart}, "M-22"), "etcd"),
 	)
 
-	It("stays as it is when nothing is under way", catalog.CoversWith([]catalog.Need{catalog.ControllerRestart}, "M-22", "M-11"), func(ctx SpecContext) {
+	It("stays as it is when nothing is under way", catalog.CoversWith([]catalog.Need{catalog.ControllerRestart}, "M-22"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		ds := r.Create(ctx, fixtures.Fluentd())
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
