@@ -39,6 +39,18 @@ refused() {
   fi
 }
 
+# interrupted SECONDS VARIABLE=VALUE …: make e2e with the variables is interrupted after so many seconds; code is its exit code.
+interrupted() {
+  local moment=$1 pid
+  shift
+  env "$@" setsid "$rollcall" e2e >"$work/out" 2>&1 &
+  pid=$!
+  timeout "$moment" tail -f --pid="$pid" /dev/null
+  kill -INT "$pid" 2>/dev/null
+  wait "$pid"
+  code=$?
+}
+
 printf 'apiVersion: v1\nkind: Config\ncurrent-context: nowhere\ncontexts:\n- {name: here, context: {cluster: c, user: u}}\nclusters:\n- {name: c, cluster: {server: "https://127.0.0.1:1"}}\nusers:\n- {name: u, user: {}}\n' >"$work/wrong-context"
 sed 's/nowhere/here/' "$work/wrong-context" >"$work/unreachable"
 echo 'not: [a kubeconfig' >"$work/garbage"
@@ -90,12 +102,7 @@ if timeout 120 env PROVIDER=simulated NODES=4 "$rollcall" up >"$work/up" 2>&1; t
 
   # An interrupt amid specs that lease, taint and stop nodes leaves as little.
   for moment in 6 15 25; do
-    env PROVIDER=existing KUBECONFIG="$kubeconfig" ARTIFACTS="$work/existing" setsid "$rollcall" e2e >"$work/out" 2>&1 &
-    pid=$!
-    timeout "$moment" tail -f --pid="$pid" /dev/null
-    kill -INT "$pid" 2>/dev/null
-    wait "$pid"
-    code=$?
+    interrupted "$moment" PROVIDER=existing KUBECONFIG="$kubeconfig" ARTIFACTS="$work/existing"
     everything >"$work/after"
     if [ "$code" = 0 ] || ! diff "$work/before" "$work/after" >"$work/diff"; then
       fail "an interrupt of a run on an existing cluster after $moment s: exit code $code, and what differs:"; cat "$work/diff"
@@ -146,12 +153,7 @@ leftovers() { ls .cache/clusters 2>/dev/null; pgrep -fa "$PWD/.cache/clusters" |
 mkdir "$work/tmp"
 before=$(leftovers)
 for moment in 0.3 2 5 9 14; do
-  env PROVIDER=simulated ARTIFACTS="$work/interrupt" TMPDIR="$work/tmp" setsid "$rollcall" e2e >"$work/out" 2>&1 &
-  pid=$!
-  timeout "$moment" tail -f --pid="$pid" /dev/null
-  kill -INT "$pid" 2>/dev/null
-  wait "$pid"
-  code=$?
+  interrupted "$moment" PROVIDER=simulated ARTIFACTS="$work/interrupt" TMPDIR="$work/tmp"
   after=$(leftovers)
   if [ "$code" = 0 ]; then
     fail "an interrupt after $moment s: exit code 0"

@@ -106,9 +106,9 @@ func (s *stream) consistent(ctx context.Context) (newest, error) {
 		return newest{}, fmt.Errorf("ask for the newest resourceVersion of %s: %w", s.resource, err)
 	}
 	if !few || len(objects) > mostListed {
-		return newest{version: version}, nil
+		objects = nil
 	}
-	return newest{version: version, objects: append([]metav1.Object{}, objects...)}, nil
+	return newest{version: version, objects: objects}, nil
 }
 
 // reach waits until the stream has delivered everything up to version, or exactly objects if they are given, and hurries it

@@ -14,7 +14,7 @@ import (
 // source is how one resource is read. It hides that the typed clients share no interface.
 type source struct {
 	resource Resource
-	// list returns the list's resourceVersion and its objects.
+	// list returns the list's resourceVersion and its objects, which are not nil.
 	list  func(context.Context, metav1.ListOptions) (string, []metav1.Object, error)
 	watch func(context.Context, metav1.ListOptions) (watch.Interface, error)
 }

@@ -8,8 +8,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	_ "embed"
 )
 
 // Columns are several reports side by side, one row a behaviour: what holds where. The first report that has a behaviour
@@ -85,16 +83,13 @@ func (c Columns) Write(w io.Writer) error {
 	return nil
 }
 
-//go:embed page/sidebyside.html
-var sideBySidePage string
-
 // SaveSideBySide writes the page of several reports: one file that needs no network.
 func SaveSideBySide(path string, c Columns) error {
 	style, err := pageFiles.ReadFile("page/style.css")
 	if err != nil {
 		return fmt.Errorf("save the reports side by side: %w", err)
 	}
-	page, err := template.New("").Parse(sideBySidePage)
+	page, err := template.ParseFS(pageFiles, "page/sidebyside.html")
 	if err != nil {
 		return fmt.Errorf("save the reports side by side: %w", err)
 	}

@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 
@@ -20,5 +22,10 @@ func (r *R) Restart(ctx context.Context, component string) {
 		ginkgo.Skip("the control plane is restarted around its own DaemonSet controller only; RESTART=TERM:5s restarts a CONTROLLER")
 	}
 	act := history.Act{Verb: "restart", Object: history.Reference{Name: component}, Disturbs: []history.Disturbance{history.ControllerRestarted}}
-	r.Act(ctx, act, func(ctx context.Context) error { return restarter.Restart(ctx, component) })
+	limit := r.patience(2 * time.Minute)
+	r.Act(ctx, act, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s did not answer within %s after its restart", component, limit))
+		defer cancel()
+		return restarter.Restart(ctx, component)
+	})
 }

@@ -18,10 +18,9 @@ import (
 const rollcall = ".cache/bin/rollcall"
 
 const (
-	// haste and impatience shorten the suite's time limits: a controller that does nothing would cost minutes a spec. What waits for the
-	// control plane's own minutes (label slow) needs impatience, all else passes with haste. The unbroken controller is judged first, under
-	// the same limits, or a kill would prove nothing.
-	haste, impatience = "0.4", "0.4"
+	// impatience shortens the suite's time limits: a controller that does nothing would cost minutes a spec. The unbroken controller is
+	// judged first, under the same limits, or a kill would prove nothing.
+	impatience = "0.4"
 	// defaultSeed makes two runs try the specs in the same order, so that the same one is the first to notice.
 	defaultSeed = 1
 	// expectedProcs is enough for the few specs of a mutant's behaviours; more would cost their start.
@@ -30,17 +29,17 @@ const (
 
 // options are what the environment says about a run.
 type options struct {
-	again bool          // AGAIN=1: judge also what has a result
-	full  bool          // FULL=1: the whole suite against each, not only until the first kill
-	slice time.Duration // FOR=9m: begin no further mutant after that time; the next run goes on
-	brief bool          // BRIEF=1: the expected specs only; what survives those is not settled
-	procs string        // PROCS=2: how many of the expected specs run at once
-	haste string        // TIMEOUT_FACTOR=0.5: more patience than haste, on a machine that is busy
-	seed  int64
+	again  bool          // AGAIN=1: judge also what has a result
+	full   bool          // FULL=1: the whole suite against each, not only until the first kill
+	slice  time.Duration // FOR=9m: begin no further mutant after that time; the next run goes on
+	brief  bool          // BRIEF=1: the expected specs only; what survives those is not settled
+	procs  string        // PROCS=2: how many of the expected specs run at once
+	limits string        // TIMEOUT_FACTOR=0.5: more patience than impatience, on a machine that is busy
+	seed   int64
 }
 
 func loadOptions(env func(string) string) (options, error) {
-	o := options{again: env("AGAIN") == "1", full: env("FULL") == "1", brief: env("BRIEF") == "1", procs: cmp.Or(env("PROCS"), expectedProcs), haste: cmp.Or(env("TIMEOUT_FACTOR"), haste), seed: defaultSeed}
+	o := options{again: env("AGAIN") == "1", full: env("FULL") == "1", brief: env("BRIEF") == "1", procs: cmp.Or(env("PROCS"), expectedProcs), limits: cmp.Or(env("TIMEOUT_FACTOR"), impatience), seed: defaultSeed}
 	var err error
 	if v := env("FOR"); v != "" {
 		if o.slice, err = time.ParseDuration(v); err != nil {
@@ -113,15 +112,14 @@ type stage struct {
 // stages are tried until one kills: the specs of what the mutant breaks, then all others.
 func stages(m mutant, o options) []stage {
 	expected := strings.Join(m.Behaviours, " || ")
-	quick, slow := []string{"TIMEOUT_FACTOR=" + o.haste}, []string{"TIMEOUT_FACTOR=" + impatience}
 	if m.ID == original || o.full {
-		return []stage{{"quick", append(quick, "LABELS=!slow")}, {"slow", append(slow, "LABELS=slow")}}
+		return []stage{{"quick", []string{"LABELS=!slow"}}, {"slow", []string{"LABELS=slow"}}}
 	}
 	first := "FAIL_FAST=1"
 	all := []stage{
-		{"expected", append(quick, first, "LABELS=("+expected+") && !slow", "PROCS="+o.procs)},
-		{"expected", append(slow, first, "LABELS=("+expected+") && slow", "PROCS="+o.procs)},
-		{"all", append(slow, first, "LABELS=!("+expected+")")},
+		{"expected", []string{first, "LABELS=(" + expected + ") && !slow", "PROCS=" + o.procs}},
+		{"expected", []string{first, "LABELS=(" + expected + ") && slow", "PROCS=" + o.procs}},
+		{"all", []string{first, "LABELS=!(" + expected + ")"}},
 	}
 	if o.brief {
 		return all[:2]
@@ -131,9 +129,9 @@ func stages(m mutant, o options) []stage {
 
 func judge(ctx context.Context, m mutant, o options) (result, error) {
 	began := time.Now()
-	r := result{ID: m.ID, Seed: o.seed, Patience: o.haste}
+	r := result{ID: m.ID, Seed: o.seed, Patience: o.limits}
 	for _, s := range stages(m, o) {
-		kills, unclear, err := suite(ctx, m.ID, append(s.settings, fmt.Sprintf("SEED=%d", o.seed)))
+		kills, unclear, err := suite(ctx, m.ID, append(s.settings, "TIMEOUT_FACTOR="+o.limits, fmt.Sprintf("SEED=%d", o.seed)))
 		if err != nil {
 			return r, err
 		}

@@ -190,21 +190,17 @@ func freePorts(n int) ([]int, error) {
 		lowest, beyond = 1024, 20000
 	}
 	ports := make([]int, 0, n)
-	var last error
-	for range 100 * n {
-		if len(ports) == n {
-			return ports, nil
-		}
+	for refused := 0; len(ports) < n; {
 		port := lowest + rand.IntN(beyond-lowest)
 		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			last = err
-			continue
+		if err == nil {
+			defer func() { _ = listener.Close() }() // all stay open until all are chosen, so that they differ
+			ports = append(ports, port)
+		} else if refused++; refused == 100 {
+			return nil, fmt.Errorf("looking for a free port: %w", err)
 		}
-		defer func() { _ = listener.Close() }() // all stay open until all are chosen, so that they differ
-		ports = append(ports, port)
 	}
-	return nil, fmt.Errorf("looking for a free port: %w", last)
+	return ports, nil
 }
 
 // ephemeral is the first port that the kernel gives to outgoing connections (ip(7), ip_local_port_range).
