@@ -49,6 +49,7 @@ var _ = Describe("A stuck update", func() {
 		Expect(len(rollout.Where(state.Pods, rollout.All(rollout.OfEdition(""), rollout.Ready)))).To(BeNumerically(">=", 2), "the other nodes keep their pods")
 		Expect(state.DaemonSet.Generation).To(Equal(stuck.Generation), "nothing is rolled back")
 		r.Update(ctx, ds, rollout.Edition("3"), mends)
+		r.KeepAwake(ctx, ds)
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the last template", rollout.OfEdition("3"))))
 	},
 		Entry("when its image does not exist", catalog.Covers("H-05", "H-06"), rollout.MaxUnavailable(1),

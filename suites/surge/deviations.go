@@ -49,7 +49,7 @@ var _ = Describe("RollingUpdate with maxSurge, though nothing else happens,", fu
 			rollout.HavePods(1, "without room on the second", rollout.All(second, rollout.Unschedulable, rollout.OnNode(nodes[1])))))
 		r.MakeRoom(ctx, hog)
 		r.Eventually(ctx, ds).Should(rollout.HavePods(2, "of the new template that are Ready", rollout.All(second, rollout.Ready)))
-		r.Soon(ctx, ds).Within((minReady + 60) * time.Second).Should(rollout.And(
+		r.Soon(ctx, ds).Within((minReady + 30) * time.Second).Should(rollout.And(
 			rollout.HavePods(0, "of the old template", first), rollout.HavePods(2, "of the new template", second)))
 	})
 })

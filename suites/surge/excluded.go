@@ -30,6 +30,7 @@ var _ = Describe("RollingUpdate with maxSurge to a template that tolerates other
 		Expect(r.State(ds)).To(rollout.And(rollout.KeepPods(before.Pods), rollout.HavePods(0, "of the new template on the excluded node", rollout.All(second, rollout.OnNode(excluded)))))
 
 		r.Update(ctx, ds, rollout.ReadyAfter(0))
+		r.KeepAwake(ctx, ds)
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
 	})
 

@@ -24,6 +24,7 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.TerminatesFor(1), rollout.MinReadySeconds(3))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(2)) // Ready is not available: what is deleted too early, the judge sees
+		r.KeepAwake(ctx, ds)
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
 	})
 
@@ -75,6 +76,7 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		r.Settle(ctx)
 		Expect(r.State(ds)).To(rollout.KeepPods(before.Pods))
 		r.Update(ctx, ds, rollout.Edition("4"), rollout.ReadyAfter(0))
+		r.KeepAwake(ctx, ds)
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the last template", rollout.OfEdition("4"))))
 	})
 

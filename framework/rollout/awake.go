@@ -1,0 +1,36 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+// awakeAnnotation is one of a DaemonSet itself, not of its template: to change it changes nothing that a controller acts on.
+const awakeAnnotation = "rollcall.dev/awake"
+
+// KeepAwake changes an annotation of the DaemonSet every two seconds until the spec ends, for surging updates with minReadySeconds that are
+// about something else than D-13: upstream forgets to look again at a pod that becomes available when a retry happens to be due, and then
+// does nothing until the DaemonSet or a pod changes. The specs of D-13 do without.
+func (r *R) KeepAwake(ctx context.Context, ds *appsv1.DaemonSet) {
+	ctx, stop := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	touched := 0
+	done.Go(func() {
+		wait.UntilWithContext(ctx, func(ctx context.Context) {
+			touched++
+			// A touch that fails is no loss: the next one follows.
+			_, _ = r.patch(ctx, ds, "patch", types.MergePatchType, fmt.Sprintf(`{"metadata":{"annotations":{%q:"%d"}}}`, awakeAnnotation, touched))
+		}, 2*time.Second)
+	})
+	ginkgo.DeferCleanup(func() {
+		stop()
+		done.Wait()
+	})
+}
