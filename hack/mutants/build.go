@@ -19,24 +19,33 @@ const (
 	original = "original"
 )
 
-// sources are the files of the controller that are copied, below pkg/controller/daemon.
-var sources = []string{"daemon_controller.go", "update.go", "util/daemonset_util.go"}
+// sourceNames are the files of the controller that are copied, below pkg/controller/daemon.
+var sourceNames = []string{"daemon_controller.go", "update.go", "util/daemonset_util.go"}
+
+// readSources reads them as upstream wrote them, by name.
+func readSources(ctx context.Context) (map[string]string, error) {
+	out, err := output(ctx, module, "go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes")
+	if err != nil {
+		return nil, err
+	}
+	from := filepath.Join(strings.TrimSpace(out), "pkg", "controller", "daemon")
+	files := map[string]string{}
+	for _, name := range sourceNames {
+		text, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			return nil, fmt.Errorf("reading the controller's source: %w", err)
+		}
+		files[name] = string(text)
+	}
+	return files, nil
+}
 
 // build makes the controller of every mutant, and the unbroken one under the id original. What is built already, from the same sources,
 // the go command leaves as it is.
 func build(ctx context.Context, mutants []mutant) error {
-	out, err := output(ctx, module, "go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes")
+	files, err := readSources(ctx)
 	if err != nil {
 		return err
-	}
-	from := filepath.Join(strings.TrimSpace(out), "pkg", "controller", "daemon")
-	files := map[string]string{}
-	for _, name := range sources {
-		text, err := os.ReadFile(filepath.Join(from, name))
-		if err != nil {
-			return fmt.Errorf("reading the controller's source: %w", err)
-		}
-		files[name] = string(text)
 	}
 	scratch := filepath.Join(cache, "source")
 	for _, name := range []string{"go.mod", "go.sum"} {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -19,17 +20,22 @@ func main() {
 
 func command(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say build, run or matrix")
+		return fmt.Errorf("say list, build, run or matrix")
 	}
-	mutants, err := load(args[1:])
+	o, err := loadOptions(os.Getenv, time.Now())
 	if err != nil {
 		return err
 	}
-	o, err := loadOptions(os.Getenv)
+	mutants, err := choose(ctx, args[1:], o)
 	if err != nil {
 		return err
 	}
 	switch args[0] {
+	case "list":
+		for _, m := range mutants {
+			fmt.Printf("%s: a controller that %s\n", m.ID, m.Wrong)
+		}
+		return nil
 	case "build":
 		return build(ctx, mutants)
 	case "run":
@@ -38,7 +44,7 @@ func command(ctx context.Context, args []string) error {
 		}
 		return run(ctx, mutants, o)
 	case "matrix":
-		return matrix(mutants)
+		return matrix(mutants, o)
 	}
-	return fmt.Errorf("unknown command %s: build, run or matrix", args[0])
+	return fmt.Errorf("unknown command %s: list, build, run or matrix", args[0])
 }

@@ -1,14 +1,20 @@
 // Command mutants judges the suite: it breaks Kubernetes' own DaemonSet controller in one way at a time, runs the suite against each, and
 // says which specs noticed. A mutant that survives is a missing spec or invariant.
 //
+//	go run ./hack/mutants list [id …]     says what is wrong with each
 //	go run ./hack/mutants build [id …]    builds them
 //	go run ./hack/mutants run [id …]      runs the suite against each until its first kill, resuming where an earlier run stopped;
 //	                                      AGAIN=1 does not resume, FULL=1 does not stop at a kill, BRIEF=1 runs the expected specs only,
 //	                                      FOR=9m leaves the rest to the next run, SEED=n
-//	go run ./hack/mutants matrix          writes MATRIX.md from the results
+//	                                      OPERATORS=20 takes so many that standard operators make (operators.go), chosen by SEED, and
+//	                                      leaves out those that equivalent.yaml speaks of
+//	                                      SAMPLE=10 tries so many of the list, chosen by SEED or the date, by their expected specs;
+//	                                      BASE=commit adds those of the spec files that differ from it
+//	go run ./hack/mutants matrix          writes MATRIX.md from the results, with OPERATORS its part about those
 package main
 
 import (
+	"context"
 	_ "embed"
 	"fmt"
 	"slices"
@@ -40,10 +46,12 @@ type change struct {
 	File    string `json:"file"`
 	Find    string `json:"find"`
 	Replace string `json:"replace"`
+	// edit is the change instead, where an operator made it.
+	edit *edit
 }
 
-// load reads the list, all of it or the named ones. An unknown id is an error.
-func load(ids []string) ([]mutant, error) {
+// load reads the list.
+func load() ([]mutant, error) {
 	var all []mutant
 	if err := yaml.UnmarshalStrict(mutantsYAML, &all); err != nil {
 		return nil, fmt.Errorf("mutants.yaml: %w", err)
@@ -55,20 +63,61 @@ func load(ids []string) ([]mutant, error) {
 		}
 		seen[m.ID] = true
 	}
-	if len(ids) == 0 {
-		return all, nil
+	return all, nil
+}
+
+// choose returns the mutants that are meant: the named ones, listed or made by an operator, or a sample, or the whole list.
+func choose(ctx context.Context, ids []string, o options) ([]mutant, error) {
+	listed, err := load()
+	switch {
+	case err != nil:
+		return nil, err
+	case len(ids) > 0:
+		return named(ctx, listed, ids)
+	case o.operators > 0:
+		return made(ctx, o.operators, o.seed)
+	case o.sample > 0:
+		return sample(ctx, listed, o.sample, o.seed, o.base)
 	}
+	return listed, nil
+}
+
+// named returns the mutants with these ids. An unknown id is an error.
+func named(ctx context.Context, listed []mutant, ids []string) (chosen []mutant, err error) {
+	all := listed
 	for _, id := range ids {
-		if !seen[id] {
+		is := func(m mutant) bool { return m.ID == id }
+		if !slices.ContainsFunc(all, is) && len(all) == len(listed) {
+			sources, err := readSources(ctx)
+			if err != nil {
+				return nil, err
+			}
+			operated, err := mutateAll(sources)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, operated...)
+		}
+		i := slices.IndexFunc(all, is)
+		if i < 0 {
 			return nil, fmt.Errorf("there is no mutant %s", id)
 		}
+		chosen = append(chosen, all[i])
 	}
-	return slices.DeleteFunc(all, func(m mutant) bool { return !slices.Contains(ids, m.ID) }), nil
+	return chosen, nil
 }
 
 // apply makes the changes in the files' texts, by name below pkg/controller/daemon.
 func (m mutant) apply(files map[string]string) error {
 	for _, c := range append([]change{m.change}, m.Also...) {
+		if c.edit != nil {
+			text, err := c.edit.apply(files[c.File])
+			if err != nil {
+				return fmt.Errorf("mutant %s: %w", m.ID, err)
+			}
+			files[c.File] = text
+			continue
+		}
 		if n := strings.Count(files[c.File], c.Find); n != 1 {
 			return fmt.Errorf("mutant %s: its fragment stands %d times in %s, not once: %q", m.ID, n, c.File, c.Find)
 		}

@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,43 +16,6 @@ import (
 )
 
 const rollcall = ".cache/bin/rollcall"
-
-const (
-	// impatience shortens the suite's time limits: a controller that does nothing would cost minutes a spec. The unbroken controller is
-	// judged first, under the same limits, or a kill would prove nothing.
-	impatience = "0.4"
-	// defaultSeed makes two runs try the specs in the same order, so that the same one is the first to notice.
-	defaultSeed = 1
-	// expectedProcs is enough for the few specs of a mutant's behaviours; more would cost their start.
-	expectedProcs = "6"
-)
-
-// options are what the environment says about a run.
-type options struct {
-	again  bool          // AGAIN=1: judge also what has a result
-	full   bool          // FULL=1: the whole suite against each, not only until the first kill
-	slice  time.Duration // FOR=9m: begin no further mutant after that time; the next run goes on
-	brief  bool          // BRIEF=1: the expected specs only; what survives those is not settled
-	procs  string        // PROCS=2: how many of the expected specs run at once
-	limits string        // TIMEOUT_FACTOR=0.5: more patience than impatience, on a machine that is busy
-	seed   int64
-}
-
-func loadOptions(env func(string) string) (options, error) {
-	o := options{again: env("AGAIN") == "1", full: env("FULL") == "1", brief: env("BRIEF") == "1", procs: cmp.Or(env("PROCS"), expectedProcs), limits: cmp.Or(env("TIMEOUT_FACTOR"), impatience), seed: defaultSeed}
-	var err error
-	if v := env("FOR"); v != "" {
-		if o.slice, err = time.ParseDuration(v); err != nil {
-			return o, fmt.Errorf("FOR=%s: must be a duration such as 9m", v)
-		}
-	}
-	if v := env("SEED"); v != "" {
-		if o.seed, err = strconv.ParseInt(v, 10, 64); err != nil || o.seed < 1 {
-			return o, fmt.Errorf("SEED=%s: must be a whole number of at least 1", v)
-		}
-	}
-	return o, nil
-}
 
 // run judges each mutant that has no result yet, on one cluster that is kept for all.
 func run(ctx context.Context, mutants []mutant, o options) error {
@@ -63,12 +26,12 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 	var c scene
 	defer c.down()
 	var survivors, unclear []string
-	for i, m := range append([]mutant{{ID: original}}, mutants...) {
-		if m.ID == original && o.brief {
+	for i, m := range append([]mutant{unbroken(mutants, o)}, mutants...) {
+		if m.ID == original && o.brief || m.edit != nil && m.Equivalent != "" {
 			continue
 		}
 		r, err := loadResult(m.ID)
-		if err != nil || o.again {
+		if err != nil || o.again || o.sample > 0 {
 			if o.slice > 0 && time.Since(began) > o.slice {
 				return fmt.Errorf("%s are over: %d of %d are still to be judged, by the same command", o.slice, len(mutants)-i+1, len(mutants))
 			}
@@ -78,7 +41,7 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 			if r, err = judge(ctx, m, o); err != nil {
 				return fmt.Errorf("mutant %s: %w", m.ID, err)
 			}
-			if !o.brief || r.Killed {
+			if o.sample == 0 && (!o.brief || r.Killed) {
 				if err := r.save(); err != nil {
 					return err
 				}
@@ -103,25 +66,45 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 	return nil
 }
 
+// unbroken is the controller that a run of the suite has to pass before any kill means something. A sample is judged by the expected
+// specs alone, and so is it.
+func unbroken(mutants []mutant, o options) mutant {
+	m := mutant{ID: original}
+	if o.sample > 0 {
+		for _, other := range mutants {
+			m.Behaviours = append(m.Behaviours, other.Behaviours...)
+		}
+		slices.Sort(m.Behaviours)
+		m.Behaviours = slices.Compact(m.Behaviours)
+	}
+	return m
+}
+
 // stage is one run of the suite against a mutant.
 type stage struct {
 	name     string
 	settings []string
 }
 
-// stages are tried until one kills: the specs of what the mutant breaks, then all others.
+// stages are tried until one kills: the specs of what the mutant breaks, then all others. Of a change that an operator made nobody knows
+// what it breaks.
 func stages(m mutant, o options) []stage {
 	expected := strings.Join(m.Behaviours, " || ")
-	if m.ID == original || o.full {
-		return []stage{{"quick", []string{"LABELS=!slow"}}, {"slow", []string{"LABELS=slow"}}}
-	}
 	first := "FAIL_FAST=1"
+	switch {
+	case m.ID == original && o.sample > 0:
+		return []stage{{"expected", []string{"LABELS=" + expected, "PROCS=" + o.procs}}}
+	case m.ID == original || o.full:
+		return []stage{{"quick", []string{"LABELS=!slow"}}, {"slow", []string{"LABELS=slow"}}}
+	case m.edit != nil:
+		return []stage{{"quick", []string{first, "LABELS=!slow", "PROCS=" + o.procs}}, {"slow", []string{first, "LABELS=slow", "PROCS=" + o.procs}}}
+	}
 	all := []stage{
 		{"expected", []string{first, "LABELS=(" + expected + ") && !slow", "PROCS=" + o.procs}},
 		{"expected", []string{first, "LABELS=(" + expected + ") && slow", "PROCS=" + o.procs}},
 		{"all", []string{first, "LABELS=!(" + expected + ")"}},
 	}
-	if o.brief {
+	if o.brief || o.sample > 0 {
 		return all[:2]
 	}
 	return all
@@ -136,6 +119,10 @@ func judge(ctx context.Context, m mutant, o options) (result, error) {
 			return r, err
 		}
 		r.Stage, r.Specs, r.Unclear = s.name, append(r.Specs, kills...), unclear
+		if m.edit != nil && strings.Contains(unclear, endedByItself) {
+			// Nobody says beforehand what such a change breaks: a controller that does not even stay up has been noticed.
+			r.Specs, r.Unclear, unclear = append(r.Specs, kill{Spec: "any", Reason: "the controller ended by itself"}), "", ""
+		}
 		r.Killed = len(r.Specs) > 0
 		if unclear != "" || r.Killed && !o.full {
 			break
@@ -193,6 +180,9 @@ func suite(ctx context.Context, id string, settings []string) (kills []kill, unc
 	}
 	return nil, unclear, nil
 }
+
+// endedByItself is what rollcall says of a CONTROLLER that does not stay up.
+const endedByItself = "ended by itself"
 
 // specsFailed is rollcall's exit code where the suite came to its end and did not pass.
 const specsFailed = 1

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+const page = "hack/mutants/MATRIX.md"
+
+// matrix writes what is known of each mutant into its part of the page, and leaves the other part as it is. A sample of the list is judged
+// to see whether the list still holds, not to be written down.
+func matrix(mutants []mutant, o options) error {
+	if o.sample > 0 {
+		return nil
+	}
+	unbroken, err := loadResult(original)
+	if err != nil || unbroken.Killed || unbroken.Unclear != "" {
+		return errors.New("the unbroken controller has not passed: without that no kill means anything")
+	}
+	old, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	part, text := "listed", listedPart(mutants, unbroken)
+	if o.operators > 0 {
+		part, text = "operators", operatorsPart(mutants, unbroken, o)
+	}
+	text, err = replacePart(string(old), part, text)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(page, []byte(text), 0o644)
+}
+
+// replacePart replaces what stands between the marks of a part.
+func replacePart(page, part, text string) (string, error) {
+	begin, end := "<!-- "+part+" -->\n", "<!-- end of "+part+" -->\n"
+	before, rest, found := strings.Cut(page, begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		return "", fmt.Errorf("MATRIX.md has no part %q between %q and %q", part, strings.TrimSpace(begin), strings.TrimSpace(end))
+	}
+	return before + begin + text + end + after, nil
+}
+
+// table is the rows of those that somebody has to notice, and of those that nobody has to, with what became of the former.
+type table struct {
+	rows, equivalent []string
+	judged, killed   int
+	seconds          float64
+}
+
+// newTable makes the rows; breaks says what stands between what is wrong and who noticed.
+func newTable(mutants []mutant, breaks func(mutant) string) (t table) {
+	for _, m := range mutants {
+		if m.Equivalent != "" {
+			t.equivalent = append(t.equivalent, fmt.Sprintf("| %s | %s | %s |", m.ID, cell(m.Wrong), cell(m.Equivalent)))
+			continue
+		}
+		by, says, took := "", "", ""
+		if r, err := loadResult(m.ID); err == nil {
+			t.judged++
+			t.seconds += r.Seconds
+			took = fmt.Sprintf("%.0f", r.Seconds)
+			switch {
+			case r.Unclear != "":
+				by, says = "**unclear**", r.Unclear
+			case r.Killed:
+				t.killed++
+				by, says = r.Specs[0].Spec, r.Specs[0].Reason
+			default:
+				by = "**survived**"
+			}
+		}
+		t.rows = append(t.rows, fmt.Sprintf("| %s | %s |%s %s | %s | %s |", m.ID, cell(m.Wrong), breaks(m), cell(cmp.Or(by, "not judged yet")), cell(says), took))
+	}
+	slices.Sort(t.rows)
+	slices.Sort(t.equivalent)
+	return t
+}
+
+func (t table) unnoticed(heading string) string {
+	if len(t.equivalent) == 0 {
+		return ""
+	}
+	return heading + "\n\nThese changes break no promise.\n\n| mutant | what it does | why that is allowed |\n|---|---|---|\n" + strings.Join(t.equivalent, "\n") + "\n"
+}
+
+func listedPart(mutants []mutant, unbroken result) string {
+	t := newTable(mutants, func(m mutant) string { return " " + strings.Join(m.Behaviours, " ") + " |" })
+	return fmt.Sprintf("Kubernetes' DaemonSet controller, broken on purpose in one way at a time: \"a controller that …\". Of %d that break a promise, %d have been judged and %d were killed, "+
+		"in %.0f s each on average. ", len(t.rows), t.judged, t.killed, t.seconds/float64(max(1, t.judged))) +
+		fmt.Sprintf("The unbroken controller passes the whole suite under limits that are no looser (TIMEOUT_FACTOR=%s). Seed %d.\n\n", unbroken.Patience, unbroken.Seed) +
+		"| mutant | what is wrong | breaks | first killed by | which said | seconds |\n|---|---|---|---|---|---|\n" +
+		strings.Join(t.rows, "\n") + "\n" + t.unnoticed("\n## Not to be noticed")
+}
+
+func operatorsPart(mutants []mutant, unbroken result, o options) string {
+	t := newTable(mutants, func(mutant) string { return "" })
+	return fmt.Sprintf("\nNot thought of by anybody: %d changes chosen by seed %d among all that standard mutation operators make of the controller's source. The whole suite is tried on each until the first kill. "+
+		"Of %d that break a promise, %d have been judged and %d were killed; %d break none. TIMEOUT_FACTOR=%s.\n\n", len(mutants), o.seed, len(t.rows), t.judged, t.killed, len(t.equivalent), unbroken.Patience) +
+		"| mutant | what is wrong | first killed by | which said | seconds |\n|---|---|---|---|---|\n" +
+		strings.Join(t.rows, "\n") + "\n" + t.unnoticed("\n### Not to be noticed either")
+}
+
+// cell is text as it stands in a table: on one line, not too long, and nothing in it taken for Markdown.
+func cell(text string) string {
+	const most = 240
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + " …"
+	}
+	return strings.NewReplacer("|", "\\|", "\n", " ", "<", "&lt;", ">", "&gt;").Replace(text)
+}
