@@ -54,6 +54,10 @@ mutants: rollcall ## the kill matrix: the controller broken in 100 ways, and whi
 matrix: rollcall ## the suite on each Kubernetes version, or on VERSIONS='1.36.3 1.34.4', side by side
 	@$(ROLLCALL) matrix
 
+.PHONY: upgrade
+upgrade: rollcall ## a control plane taken from version to version under its DaemonSets: FROM=1.34.4 TO=1.36.3
+	@$(ROLLCALL) upgrade
+
 .PHONY: correct
 correct: rollcall ## controllers that are correct, in several ways, and what the suite says of each: it must accuse none
 	@hack/correct.sh

@@ -68,6 +68,8 @@ func simulatedOffers(n catalog.Need) bool {
 		_, has = p.(cluster.PodRejecter)
 	case catalog.ImageLoad:
 		_, has = p.(cluster.ImageLoader)
+	case catalog.Upgrade:
+		_, has = p.(cluster.Upgrader)
 	}
 	return has
 }

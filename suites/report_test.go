@@ -42,7 +42,11 @@ func writePlan(t *testing.T, state cluster.State) {
 	}}
 	if options.controller == "" {
 		i := &plan.Report.Implementation
-		i.Project, i.Version = cmp.Or(i.Project, "kube-controller-manager"), cmp.Or(i.Version, state.Version)
+		version := state.Version
+		if n := len(state.Releases); n > 0 {
+			version += " to " + state.Releases[n-1].Version
+		}
+		i.Project, i.Version = cmp.Or(i.Project, "kube-controller-manager"), cmp.Or(i.Version, version)
 	}
 	for _, b := range catalog.All() {
 		plan.Report.Behaviours = append(plan.Report.Behaviours, report.Behaviour{ID: b.ID, Level: string(b.Level), Area: b.Area.Name, Statement: b.Statement, Unproven: b.Unproven})

@@ -39,6 +39,7 @@ import (
 	_ "rollcall.dev/suites/stuck"
 	_ "rollcall.dev/suites/surge"
 	_ "rollcall.dev/suites/update"
+	_ "rollcall.dev/suites/upgrade"
 	_ "rollcall.dev/suites/walkthrough"
 )
 

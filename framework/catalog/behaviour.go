@@ -58,11 +58,13 @@ const (
 	PodRejection Need = "pod-rejection"
 	// ImageLoad is a provider that can make an image available to nodes in the middle of a spec.
 	ImageLoad Need = "image-load"
+	// Upgrade is a provider that can replace the control plane by one of another version, and versions to replace it by.
+	Upgrade Need = "upgrade"
 )
 
 // Needs returns all needs, in the order of the documentation.
 func Needs() []Need {
-	return []Need{Surge, Slow, Kubectl, NodeChanges, NodeAddRemove, NodeStop, StatusWrites, SimulatedClock, ControllerRestart, PodRejection, ImageLoad}
+	return []Need{Surge, Slow, Kubectl, NodeChanges, NodeAddRemove, NodeStop, StatusWrites, SimulatedClock, ControllerRestart, PodRejection, ImageLoad, Upgrade}
 }
 
 // Optional says whether an environment may lack what is needed, which makes a behaviour, or a spec, extended.

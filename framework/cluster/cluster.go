@@ -54,7 +54,18 @@ type (
 	Restarter interface {
 		Restart(ctx context.Context, component string) error
 	}
+
+	// Upgrader replaces the control plane by one of another version, with the data that there is.
+	Upgrader interface {
+		Upgrade(ctx context.Context, to Release) error
+	}
 )
+
+// Release is a version of Kubernetes and the folder of its programs.
+type Release struct {
+	Version  string `json:"version"`
+	Binaries string `json:"binaries"`
+}
 
 // Config is what can be chosen about a cluster that is made.
 type Config struct {
@@ -68,6 +79,8 @@ type Config struct {
 	NoDaemonSetController bool
 	// Binaries is the folder with kube-apiserver, etcd, kubectl, … of that version.
 	Binaries string
+	// Releases are the versions that the control plane is going to have, the first of them Version; empty if it stays as it is made.
+	Releases []Release
 	// NodeImage is kind's node image.
 	NodeImage string
 	// Dir is a folder of this cluster's own: kubeconfig, data, logs. Destroy removes it.
@@ -93,6 +106,8 @@ type State struct {
 	Dir      string `json:"dir,omitempty"`
 	// NoDaemonSetController is as in Config: a cluster made without one can only be reused with CONTROLLER.
 	NoDaemonSetController bool `json:"noDaemonSetController,omitempty"`
+	// Releases is as in Config.
+	Releases []Release `json:"releases,omitempty"`
 	// PID is the process that made the cluster, for telling a leftover from one in use; 0 for a cluster that stays.
 	PID int `json:"pid,omitempty"`
 }

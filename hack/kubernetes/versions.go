@@ -35,9 +35,32 @@ func Versions() []string {
 func ParseVersion(s string) (string, error) {
 	version := "v" + strings.TrimPrefix(s, "v")
 	if _, ok := versions[version]; !ok {
-		return "", fmt.Errorf("KUBERNETES_VERSION=%s cannot be built; these can: %s", s, strings.Join(Versions(), ", "))
+		return "", fmt.Errorf("%s cannot be built; these can: %s", s, strings.Join(Versions(), ", "))
 	}
 	return version, nil
+}
+
+// Path returns the versions from one to a newer one, a minor after the other as an upgrade goes, both included.
+func Path(from, to string) ([]string, error) {
+	var path []string
+	for _, v := range slices.Backward(Versions()) {
+		if minor(v) >= minor(from) && minor(v) <= minor(to) {
+			path = append(path, v)
+		}
+	}
+	if minor(from) >= minor(to) {
+		return nil, fmt.Errorf("an upgrade goes from a minor version to a newer one, not from %s to %s", from, to)
+	}
+	if want := minor(to) - minor(from) + 1; len(path) < want {
+		return nil, fmt.Errorf("an upgrade takes one minor version at a time, and from %s to %s only %s can be built", from, to, strings.Join(path, ", "))
+	}
+	return path, nil
+}
+
+func minor(version string) int {
+	var n int
+	_, _ = fmt.Sscanf(version, "v1.%d", &n) // all versions here have that form
+	return n
 }
 
 // binary is one program and where its source is.

@@ -88,6 +88,13 @@ func makeCluster(ctx context.Context, s settings, provider, name string, pid int
 	if config.Nodes == 0 {
 		config.Nodes = defaultNodes[provider]
 	}
+	for _, version := range s.Path {
+		release := cluster.Release{Version: version}
+		if release.Binaries, err = buildKubernetes(ctx, version, set); err != nil {
+			return nil, err
+		}
+		config.Releases = append(config.Releases, release)
+	}
 	var p cluster.Provider
 	switch provider {
 	case "simulated":

@@ -237,7 +237,7 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 func writePlan(ctx context.Context, s settings, flags []string) error {
 	args := append([]string{
 		"-test.run=^TestSuites$", "-rollcall.plan", "-ginkgo.seed=" + strconv.FormatInt(s.Seed, 10),
-		"-ginkgo.label-filter=" + s.Labels, "-ginkgo.focus=" + s.Focus,
+		"-ginkgo.label-filter=" + s.filter(), "-ginkgo.focus=" + s.Focus,
 	}, flags...)
 	cmd := exec.Command(suiteBinary, args...)
 	var output strings.Builder
@@ -287,6 +287,9 @@ func commit(ctx context.Context) string {
 // reproduce is the command that repeats the run.
 func reproduce(s settings) string {
 	words := []string{"make", "e2e", fmt.Sprintf("SEED=%d", s.Seed), "KUBERNETES_VERSION=" + s.Version}
+	if n := len(s.Path); n > 0 {
+		words = []string{"make", "upgrade", fmt.Sprintf("SEED=%d", s.Seed), "FROM=" + s.Path[0], "TO=" + s.Path[n-1]}
+	}
 	for _, name := range []string{"PROVIDER", "NODES", "CONTROLLER", "RESTART", "DEVIATIONS", "LABELS", "FOCUS", "PROCS", "REPEAT", "TIMEOUT_FACTOR", "IMAGES"} {
 		if value := os.Getenv(name); value != "" {
 			words = append(words, name+"='"+strings.ReplaceAll(value, "'", `'\''`)+"'")
@@ -303,10 +306,7 @@ func ginkgoArguments(s settings, artifacts string) []string {
 		"--timeout=" + time.Duration(float64(2*time.Hour)*s.Timeouts).String(),
 		"--poll-progress-after=180s", "--poll-progress-interval=60s",
 		"--output-dir=" + artifacts, "--junit-report=junit.xml",
-		"--silence-skips",
-	}
-	if s.Labels != "" {
-		args = append(args, "--label-filter="+s.Labels)
+		"--silence-skips", "--label-filter=" + s.filter(),
 	}
 	if s.Focus != "" {
 		args = append(args, "--focus="+s.Focus)

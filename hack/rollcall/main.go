@@ -34,6 +34,7 @@ func main() {
 		command("list", "list the specs with their labels, without a cluster", runList),
 		command("rejudge", "judge saved histories again: HISTORY=<file or folder>", runRejudge),
 		command("matrix", "the suite on each Kubernetes version, side by side", runMatrix),
+		command("upgrade", "the control plane of a cluster taken from one version to a newer one: FROM=1.34.4 TO=1.36.3", runUpgrade),
 		command("compare", "what differs between two reports: A=report.yaml B=report.yaml", runCompare),
 		command("build", "build Kubernetes from source", runBuild),
 		command("controller", "build the DaemonSet controller alone and print its path", runBuildController),

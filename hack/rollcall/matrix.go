@@ -27,7 +27,7 @@ func runMatrix(ctx context.Context, s settings) error {
 		for _, word := range strings.Fields(text) {
 			version, err := kubernetes.ParseVersion(word)
 			if err != nil {
-				return err
+				return fmt.Errorf("VERSIONS: %w", err)
 			}
 			versions = append(versions, version)
 		}

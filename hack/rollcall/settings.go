@@ -34,7 +34,8 @@ type settings struct {
 	Artifacts  string
 	Reuse      bool
 	Verbose    bool
-	FailFast   bool // for mutants: one failure is enough
+	Path       []string // versions that the control plane is taken through, empty if it stays Version
+	FailFast   bool     // for mutants: one failure is enough
 }
 
 // variables lists the contract's variables, for the usage text and so that a misspelled value is met before anything is made.
@@ -108,7 +109,7 @@ func loadSettings(env func(string) string) (settings, error) {
 	if v := env("KUBERNETES_VERSION"); v != "" {
 		version, err := kubernetes.ParseVersion(v)
 		if err != nil {
-			problems = append(problems, err)
+			problems = append(problems, fmt.Errorf("KUBERNETES_VERSION=%w", err))
 		}
 		s.Version = version
 	}
@@ -154,6 +155,19 @@ func loadSettings(env func(string) string) (settings, error) {
 		problems = append(problems, errors.New("REUSE=1 goes with a cluster of make cluster-up, not with PROVIDER=existing"))
 	}
 	return s, errors.Join(problems...)
+}
+
+// filter is the label filter of the run: the specs of an upgrade have nothing to say on a cluster that stays as it is, and the others nothing
+// about one.
+func (s settings) filter() string {
+	only := "!upgrade"
+	if len(s.Path) > 0 {
+		only = "upgrade"
+	}
+	if s.Labels == "" {
+		return only
+	}
+	return "(" + s.Labels + ") && " + only
 }
 
 // prepareArtifacts makes the folder, empty of an earlier run's reports, and proves that it can be written to.

@@ -70,6 +70,7 @@ func TestCluster(t *testing.T) {
 		}
 	})
 	t.Run("restarts", func(t *testing.T) { testRestarts(t.Context(), t, c) })
+	t.Run("upgrade", func(t *testing.T) { testUpgrade(t.Context(), t, c) })
 	t.Run("logs", func(t *testing.T) {
 		to := t.TempDir()
 		if err := c.ExportLogs(ctx, to); err != nil {

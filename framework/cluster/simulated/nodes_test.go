@@ -2,6 +2,7 @@ package simulated_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -182,5 +183,25 @@ func testRestarts(ctx context.Context, t *testing.T, c *testCluster) {
 	}
 	if err := c.Restart(ctx, "kubelet"); err == nil {
 		t.Error("a component that does not exist was restarted")
+	}
+}
+
+// testUpgrade replaces the control plane by itself: which version it is makes no difference to the provider.
+func testUpgrade(ctx context.Context, t *testing.T, c *testCluster) {
+	state := c.State()
+	if err := c.Upgrade(ctx, cluster.Release{Version: "v1.0.0", Binaries: t.TempDir()}); err == nil {
+		t.Error("the control plane was replaced by what does not exist")
+	}
+	before, _ := c.create(ctx, t, pod("before-upgrade", "node-7", nil)).until("ready", 30*time.Second, isReady)
+	if err := c.Upgrade(ctx, cluster.Release{Version: state.Version, Binaries: state.Binaries}); err != nil {
+		t.Fatal(err)
+	}
+	after, err := c.client.CoreV1().Pods(before.Namespace).Get(ctx, before.Name, metav1.GetOptions{})
+	if err != nil || after.UID != before.UID {
+		t.Errorf("the pod from before is not there: %v", err)
+	}
+	c.create(ctx, t, pod("after-upgrade", "node-7", nil)).until("ready", 30*time.Second, isReady)
+	if err := c.Upgrade(ctx, cluster.Release{Version: "v1.0.0", Binaries: state.Binaries}); err == nil || !strings.Contains(err.Error(), "says that it is "+state.Version) {
+		t.Errorf("a control plane of another version than it was to be: %v", err)
 	}
 }

@@ -46,6 +46,7 @@ var (
 	_ cluster.ClockSkewer   = (*Provider)(nil)
 	_ cluster.PodRejecter   = (*Provider)(nil)
 	_ cluster.Restarter     = (*Provider)(nil)
+	_ cluster.Upgrader      = (*Provider)(nil)
 )
 
 // New returns a cluster that Create will make. config needs Name, Binaries and Dir; Nodes defaults to 1.
@@ -55,7 +56,7 @@ func New(config cluster.Config) *Provider { return (&Provider{config: config}).d
 func Open(state cluster.State) *Provider {
 	p := &Provider{state: state, config: cluster.Config{
 		Name: state.Name, Version: state.Version, Nodes: state.Nodes, Binaries: state.Binaries, Dir: state.Dir,
-		NoDaemonSetController: state.NoDaemonSetController,
+		NoDaemonSetController: state.NoDaemonSetController, Releases: state.Releases,
 	}}
 	return p.defaults()
 }

@@ -69,7 +69,7 @@ func (p *Provider) Create(ctx context.Context, _ ...string) (kubeconfig string, 
 	p.state = cluster.State{
 		Provider: Name, Name: p.config.Name, Version: version, Nodes: p.config.Nodes,
 		Kubeconfig: p.GetKubeconfig(), Context: p.GetKubectlContext(), Kubectl: filepath.Join(p.config.Binaries, "kubectl"),
-		Binaries: p.config.Binaries, Dir: p.config.Dir, NoDaemonSetController: p.config.NoDaemonSetController, PID: os.Getpid(),
+		Binaries: p.config.Binaries, Dir: p.config.Dir, NoDaemonSetController: p.config.NoDaemonSetController, Releases: p.config.Releases, PID: os.Getpid(),
 	}
 	return p.state.Kubeconfig, nil
 }
@@ -179,7 +179,24 @@ func (p *Provider) extraArgs() []string {
 	if p.config.NoDaemonSetController {
 		args = append(args, "kube-controller-manager=controllers=*,-daemonset-controller")
 	}
-	return args
+	return firstsFirst(append(args, p.upgradeArgs()...))
+}
+
+// firstsFirst puts the first argument of each component before any other: kwokctl 0.8.0 gives a component's further ones to another component,
+// or panics, where that is not so.
+func firstsFirst(args []string) []string {
+	var firsts, others []string
+	seen := map[string]bool{}
+	for _, arg := range args {
+		component, _, _ := strings.Cut(arg, "=")
+		if seen[component] {
+			others = append(others, arg)
+		} else {
+			firsts = append(firsts, arg)
+		}
+		seen[component] = true
+	}
+	return append(firsts, others...)
 }
 
 // freePorts returns n ports that nobody listens on now. They are below those that the kernel gives to outgoing connections: one of these
