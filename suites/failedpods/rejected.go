@@ -65,6 +65,7 @@ var _ = Describe("A node that turns every pod away", func() {
 				return rollout.TargetNode(p) != nodes[0] && rollout.WithImage(fixtures.FluentdNext)(p) && rollout.Ready(p)
 			})))
 		r.AcceptPods(ctx, nodes[0])
+		r.Update(ctx, before.DaemonSet, rollout.MinReadySeconds(1)) // or the next try could be minutes off, the more the slower the machine
 		r.Eventually(ctx, before.DaemonSet).Should(rollout.BeComplete())
 	})
 
