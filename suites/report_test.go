@@ -108,6 +108,9 @@ func result(spec SpecReport) report.Spec {
 		switch entry.Name {
 		case rollout.JudgementEntry:
 			judgement, _ = entry.GetRawValue().(rollout.Judgement) // only rollout writes it, in this process
+		case rollout.FigureEntry:
+			f, _ := entry.GetRawValue().(rollout.Figure)
+			r.Figures = append(r.Figures, report.Figure(f))
 		case rollout.DeviationEntry:
 			deviation = fmt.Sprint(entry.GetRawValue())
 		}

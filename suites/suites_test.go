@@ -35,6 +35,7 @@ import (
 	_ "rollcall.dev/suites/placement"
 	_ "rollcall.dev/suites/revision"
 	_ "rollcall.dev/suites/rollout"
+	_ "rollcall.dev/suites/scale"
 	_ "rollcall.dev/suites/status"
 	_ "rollcall.dev/suites/stuck"
 	_ "rollcall.dev/suites/surge"

@@ -60,11 +60,13 @@ const (
 	ImageLoad Need = "image-load"
 	// Upgrade is a provider that can replace the control plane by one of another version, and versions to replace it by.
 	Upgrade Need = "upgrade"
+	// Scale is a cluster of hundreds or thousands of nodes. Specs that need it are run only where LABELS names it.
+	Scale Need = "scale"
 )
 
 // Needs returns all needs, in the order of the documentation.
 func Needs() []Need {
-	return []Need{Surge, Slow, Kubectl, NodeChanges, NodeAddRemove, NodeStop, StatusWrites, SimulatedClock, ControllerRestart, PodRejection, ImageLoad, Upgrade}
+	return []Need{Surge, Slow, Kubectl, NodeChanges, NodeAddRemove, NodeStop, StatusWrites, SimulatedClock, ControllerRestart, PodRejection, ImageLoad, Upgrade, Scale}
 }
 
 // Optional says whether an environment may lack what is needed, which makes a behaviour, or a spec, extended.

@@ -201,17 +201,29 @@ func (r *Recorder) Changed() <-chan struct{} { return r.log.changes() }
 func (r *Recorder) Until(ctx context.Context, condition func(View) (bool, error)) error {
 	for {
 		changed := r.Changed()
-		done, err := condition(r.Snapshot())
+		view := r.Snapshot()
+		done, err := condition(view)
 		if done || err != nil {
 			return err
 		}
+		// To look at thousands of objects takes milliseconds, and their changes never pause: between two looks it rests, or
+		// waiting would keep a core of the cluster's machine busy.
+		rested := time.After(restPerObject * time.Duration(len(view.Pods)+len(view.Nodes)))
 		select {
 		case <-changed:
 		case <-ctx.Done():
 			return fmt.Errorf("wait for a change: %w", context.Cause(ctx))
 		}
+		select {
+		case <-rested:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a change: %w", context.Cause(ctx))
+		}
 	}
 }
+
+// restPerObject is some thirty times what it costs to look at an object.
+const restPerObject = 10 * time.Microsecond
 
 // Stop makes a last barrier, ends all streams, completes the file and returns the history. If the barrier cannot be
 // reached within ctx, the history ends with a gap that says why: History.Complete returns it. The error is about the file

@@ -163,6 +163,8 @@ type Spec struct {
 	Judged []string `json:"judged,omitempty"`
 	// Violations are all that its history proves, in order of time.
 	Violations []Violation `json:"violations,omitempty"`
+	// Figures are what it measured, in its order.
+	Figures []Figure `json:"figures,omitempty"`
 	// Reason says in one line why the verdict is not passed: what failed; what would make a skipped spec run; where the
 	// evidence has its gap; which known deviation this is. On a passed spec it is a remark.
 	Reason string `json:"reason"`
@@ -175,6 +177,14 @@ type Spec struct {
 	// Runs is how often the spec ran, if more than once, and LikeThis how many of them had this verdict.
 	Runs     int `json:"runs,omitempty"`
 	LikeThis int `json:"likeThis,omitempty"`
+}
+
+// Figure is something that was measured. No verdict depends on it.
+type Figure struct {
+	// Name says what, with the unit behind it where it has one: "memory (MiB)".
+	Name string `json:"name"`
+	// Value is how much.
+	Value float64 `json:"value"`
 }
 
 // Violation is a broken invariant.

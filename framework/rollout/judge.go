@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,9 @@ type Judgement struct {
 // String is what a console shows of the entry: nothing, since a failure has its own words.
 func (Judgement) String() string { return "" }
 
+// large is from how many events on a report says what a history cost.
+const large = 5000
+
 // judge ends the recording and has every invariant look at it, whatever the spec was about. It runs before clean-up, so what
 // is taken away afterwards is not held against anybody. A spec that was skipped has no history to judge.
 func (r *R) judge(ctx ginkgo.SpecContext) {
@@ -46,7 +50,15 @@ func (r *R) judge(ctx ginkgo.SpecContext) {
 		judgement.History = ""
 		ginkgo.GinkgoWriter.Printf("the history could not be written: %v\n", err)
 	}
+	began := time.Now()
 	result := invariant.Judge(h)
+	if len(h.Entries) >= large {
+		var memory runtime.MemStats
+		runtime.ReadMemStats(&memory)
+		Measured("events", float64(len(h.Entries)))
+		Measured("judging (s)", time.Since(began).Seconds())
+		Measured("memory of recorder and judge (MiB)", float64(memory.Sys-memory.HeapReleased)/(1<<20))
+	}
 	judgement.Violations = result.Violations
 	for _, i := range invariant.All() {
 		if _, not := result.NotApplicable[i.ID]; !not {

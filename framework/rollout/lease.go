@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 
 	"rollcall.dev/framework/cluster"
 )
@@ -215,14 +216,17 @@ func (e *Environment) labelNodes(ctx context.Context, nodes []string, holder str
 	if err != nil {
 		return err
 	}
-	var problems []error
-	for _, node := range nodes {
-		if _, err := e.Client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil && !apierrors.IsNotFound(err) {
-			problems = append(problems, fmt.Errorf("labelling node %s: %w", node, err))
+	problems := make([]error, len(nodes))
+	workqueue.ParallelizeUntil(ctx, labelling, len(nodes), func(i int) {
+		if _, err := e.Client.CoreV1().Nodes().Patch(ctx, nodes[i], types.MergePatchType, patch, metav1.PatchOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			problems[i] = fmt.Errorf("labelling node %s: %w", nodes[i], err)
 		}
-	}
-	return errors.Join(problems...)
+	})
+	return errors.Join(append(problems, context.Cause(ctx))...)
 }
+
+// labelling is how many nodes get their label at a time: one after the other, thousands would take minutes.
+const labelling = 16
 
 func leaseLabel(holder string) string { return cluster.LeaseLabelPrefix + holder }
 

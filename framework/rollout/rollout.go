@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ type R struct {
 	disturbances []history.Disturbance
 	shared       string   // namespace that is not the spec's own
 	lessee       string   // who leased the nodes, if it was not Namespace
-	kept         []string // nodes that are leased for all specs of a shared namespace together
+	kept         []string // nodes that are leased for all specs of the container together
 
 	*Environment
 	// Namespace is where the spec's objects go.
@@ -54,13 +55,19 @@ func InNamespace(name string) Option {
 	return func(r *R) { r.shared = name }
 }
 
+// OnAllNodes leases all nodes for an Ordered container as a whole, as name, for this container alone: to lease thousands for each spec would take
+// longer than the specs.
+func OnAllNodes(name string) Option {
+	return func(r *R) { r.lessee = name }
+}
+
 // New sets up a namespace, a recorder, clean-up and judgement around each spec of the container that it is called in.
 func New(options ...Option) *R {
 	r := &R{}
 	for _, o := range options {
 		o(r)
 	}
-	if r.shared != "" {
+	if r.shared != "" || r.lessee != "" {
 		ginkgo.BeforeAll(func(ctx ginkgo.SpecContext) {
 			gomega.Expect(r.keepNodes(ctx)).To(gomega.Succeed(), "leasing all nodes")
 		})
@@ -84,7 +91,8 @@ func (r *R) begin(ctx ginkgo.SpecContext) error {
 		r.Namespace = r.shared
 	}
 	// Clean-up is registered before what it cleans up exists: the context of a spec is over by then, so it has its own.
-	ginkgo.DeferCleanup(func(ctx context.Context) error { return r.cleanUp(ctx) }, ginkgo.NodeTimeout(r.patience(3*time.Minute)))
+	limit := r.patience(3*time.Minute + time.Duration(len(r.kept))*200*time.Millisecond)
+	ginkgo.DeferCleanup(func(ctx context.Context) error { return r.cleanUp(ctx) }, ginkgo.NodeTimeout(limit))
 	files, err := os.MkdirTemp("", "rollcall-")
 	if err != nil {
 		return err
@@ -121,10 +129,10 @@ func (r *R) keepNodes(ctx context.Context) error {
 	if environment == nil {
 		return errNotUsed
 	}
-	e, holder := environment, r.shared
-	ginkgo.DeferCleanup(func(ctx context.Context) error { return e.release(ctx, holder, r.kept) }, ginkgo.NodeTimeout(e.patience(time.Minute)))
+	e, holder := environment, cmp.Or(r.lessee, r.shared)
+	ginkgo.DeferCleanup(func(ctx context.Context) error { return e.release(ctx, holder, r.kept) }, ginkgo.NodeTimeout(e.patience(3*time.Minute)))
 	var err error
-	r.kept, err = e.lease(ctx, holder, 0, false)
+	r.kept, err = e.lease(ctx, holder, 0, r.lessee != "")
 	return err
 }
 
@@ -175,7 +183,7 @@ func (r *R) cleanUp(ctx context.Context) error {
 			problems = append(problems, fmt.Errorf("deleting the spec's namespace: %w", err))
 		}
 	}
-	if len(r.nodes) > 0 && r.shared == "" {
+	if len(r.nodes) > 0 && len(r.kept) == 0 {
 		problems = append(problems, r.release(ctx, r.holder(), r.nodes))
 	}
 	if r.files != "" {

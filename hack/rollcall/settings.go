@@ -157,17 +157,20 @@ func loadSettings(env func(string) string) (settings, error) {
 	return s, errors.Join(problems...)
 }
 
-// filter is the label filter of the run: the specs of an upgrade have nothing to say on a cluster that stays as it is, and the others nothing
-// about one.
+// filter is LABELS without the specs that nobody wants by the way: those of an upgrade have nothing to say on a cluster that stays as it is, and
+// the others nothing about one; those for large clusters run only where LABELS names scale.
 func (s settings) filter() string {
-	only := "!upgrade"
+	parts := []string{"!upgrade"}
 	if len(s.Path) > 0 {
-		only = "upgrade"
+		parts[0] = "upgrade"
 	}
-	if s.Labels == "" {
-		return only
+	if s.Labels != "" {
+		parts = append(parts, "("+s.Labels+")")
 	}
-	return "(" + s.Labels + ") && " + only
+	if !strings.Contains(s.Labels, "scale") {
+		parts = append(parts, "!scale")
+	}
+	return strings.Join(parts, " && ")
 }
 
 // prepareArtifacts makes the folder, empty of an earlier run's reports, and proves that it can be written to.

@@ -29,9 +29,13 @@ type heartbeat struct {
 }
 
 // heartbeats are quick enough that a spec can wait for a stopped node to become NotReady (9 to 14 s), and leave a machine under load
-// nine seconds to renew a lease. A large cluster has those of real ones: five thousand nodes renew five hundred leases a second then.
+// nine seconds to renew a lease. A large cluster has those of real ones, and a very large one fewer: five thousand nodes would renew five
+// hundred leases a second, which is all that two cores can do.
 func (p *Provider) heartbeats() heartbeat {
-	if p.config.Nodes > 200 {
+	switch {
+	case p.config.Nodes > 500:
+		return heartbeat{lease: 240 * time.Second, grace: 300 * time.Second, monitor: 20 * time.Second}
+	case p.config.Nodes > 200:
 		return heartbeat{lease: 40 * time.Second, grace: 50 * time.Second, monitor: 5 * time.Second}
 	}
 	return heartbeat{lease: 12 * time.Second, grace: 12 * time.Second, monitor: 2 * time.Second}
