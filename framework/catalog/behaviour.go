@@ -62,11 +62,13 @@ const (
 	Upgrade Need = "upgrade"
 	// Scale is a cluster of hundreds or thousands of nodes. Specs that need it are run only where LABELS names it.
 	Scale Need = "scale"
+	// AdmissionPolicies is the right to make admission policies, which hold for all of a cluster.
+	AdmissionPolicies Need = "admission-policies"
 )
 
 // Needs returns all needs, in the order of the documentation.
 func Needs() []Need {
-	return []Need{Surge, Slow, Kubectl, NodeChanges, NodeAddRemove, NodeStop, StatusWrites, SimulatedClock, ControllerRestart, PodRejection, ImageLoad, Upgrade, Scale}
+	return []Need{Surge, Slow, Kubectl, NodeChanges, NodeAddRemove, NodeStop, StatusWrites, SimulatedClock, ControllerRestart, PodRejection, ImageLoad, Upgrade, Scale, AdmissionPolicies}
 }
 
 // Optional says whether an environment may lack what is needed, which makes a behaviour, or a spec, extended.

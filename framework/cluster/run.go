@@ -115,7 +115,7 @@ func DeadRuns(ctx context.Context, client kubernetes.Interface) ([]string, error
 // again, and for a run that was killed half-way.
 func EndRun(ctx context.Context, client kubernetes.Interface, run string) (removed []string, err error) {
 	selector := metav1.ListOptions{LabelSelector: RunLabel + "=" + run}
-	var problems []error
+	problems := []error{deletePolicies(ctx, client, selector)}
 
 	daemonSets, err := deleteDaemonSets(ctx, client, metav1.NamespaceAll, run)
 	removed = append(removed, daemonSets...)

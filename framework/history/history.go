@@ -118,6 +118,8 @@ const (
 	ControllerRestarted Disturbance = "controller-restarted"
 	// CreationRefused: quota, admission or a dying namespace refuses new pods.
 	CreationRefused Disturbance = "creation-refused"
+	// DeletionRefused: admission refuses to delete pods.
+	DeletionRefused Disturbance = "deletion-refused"
 	// DaemonSetDeleted: the DaemonSet is deleted, or deleted and created again under its name.
 	DaemonSetDeleted Disturbance = "daemonset-deleted"
 )

@@ -145,6 +145,7 @@ func TestWedge(t *testing.T) {
 		{"a pause", nil, idle(50, nil)},
 		{"stuck on a broken pod, as it should be", nil, idle(300, func(f *film, _ *appsv1.DaemonSet, pods []*corev1.Pod) { f.unready(pods[0]) })},
 		{"creation is refused", nil, func() *film { return idle(300, nil)().held(history.CreationRefused) }},
+		{"deletion is refused", nil, func() *film { return idle(300, nil)().held(history.DeletionRefused) }},
 		{"OnDelete", nil, func() *film {
 			f := shoot(1)
 			ds := f.create("fluentd", onDelete)

@@ -14,11 +14,11 @@ const lookEvery = 5 * time.Second
 
 // noWedge is M-20: judged wherever a history is long enough to show that the same piece of work lay idle for a minute, or, under
 // disturbances after which a controller may wait, for as long as kube-controller-manager may wait for an event that it lost.
-// Where creation is refused, backing off is right and nothing is judged.
+// Where creation or deletion is refused, backing off is right and nothing is judged.
 var noWedge = Invariant{
 	ID:        "M-20",
 	Statement: "the controller does not stop while there is work that it may do",
-	Lifted:    []history.Disturbance{history.CreationRefused, history.ClockSkewed},
+	Lifted:    []history.Disturbance{history.CreationRefused, history.DeletionRefused, history.ClockSkewed},
 	needs:     needsAMinute,
 	watch: func(r *replay) hooks {
 		type idle struct {
@@ -76,10 +76,10 @@ var noWedge = Invariant{
 	},
 }
 
-// refused says whether the suite has begun to make creation fail: from then on backing off is right.
+// refused says whether the suite has begun to make creation or deletion fail: from then on backing off is right.
 func (r *replay) refused() bool {
 	for _, one := range r.acts.all {
-		if one.start <= r.seq && one.disturbs(history.CreationRefused) {
+		if one.start <= r.seq && (one.disturbs(history.CreationRefused) || one.disturbs(history.DeletionRefused)) {
 			return true
 		}
 	}

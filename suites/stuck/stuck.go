@@ -77,6 +77,19 @@ var _ = Describe("A stuck update", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
 	})
 
+	It("finishes when pods may be deleted that the API server refused to delete", catalog.CoversWith([]catalog.Need{catalog.AdmissionPolicies}, "H-12"), func(ctx SpecContext) {
+		r.Nodes(ctx, 3)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
+		before := r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods
+		r.RefuseDeletions(ctx, before[0])
+		r.Update(ctx, ds, rollout.Edition("2"))
+		r.Soon(ctx, ds).Should(rollout.HaveObserved())
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.HavePods(3, "that are Ready", rollout.Ready))
+		r.AllowDeletions(ctx, before[0])
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
+	})
+
 	It("is mended by another template when its pods Failed, again and again", catalog.Covers("H-07"), func(ctx SpecContext) {
 		node := r.Nodes(ctx, 1)[0]
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
