@@ -50,6 +50,9 @@ type change struct {
 	edit *edit
 }
 
+// unjudged says whether the suite is not even tried on a mutant: a change of an operator's that is known to break no promise.
+func (m mutant) unjudged() bool { return m.edit != nil && m.Equivalent != "" }
+
 // load reads the list.
 func load() ([]mutant, error) {
 	var all []mutant

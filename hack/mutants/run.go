@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 	defer c.down()
 	var survivors, unclear []string
 	for i, m := range append([]mutant{unbroken(mutants, o)}, mutants...) {
-		if m.ID == original && o.brief || m.edit != nil && m.Equivalent != "" {
+		if m.ID == original && (o.brief || o.operators > 0) || m.unjudged() {
 			continue
 		}
 		r, err := loadResult(m.ID)
@@ -119,18 +120,48 @@ func judge(ctx context.Context, m mutant, o options) (result, error) {
 			return r, err
 		}
 		r.Stage, r.Specs, r.Unclear = s.name, append(r.Specs, kills...), unclear
-		if m.edit != nil && strings.Contains(unclear, endedByItself) {
+		if m.edit != nil && unclear == endedByItself {
 			// Nobody says beforehand what such a change breaks: a controller that does not even stay up has been noticed.
-			r.Specs, r.Unclear, unclear = append(r.Specs, kill{Spec: "any", Reason: "the controller ended by itself"}), "", ""
+			r.Specs, r.Unclear, unclear = append(r.Specs, kill{Spec: anySpec, Reason: "the controller " + endedByItself}), "", ""
 		}
 		r.Killed = len(r.Specs) > 0
-		if unclear != "" || r.Killed && !o.full {
+		if m.edit != nil && r.Killed && !o.full {
+			if err := confirm(ctx, &r, o); err != nil {
+				return r, err
+			}
+		}
+		if r.Unclear != "" || r.Killed && !o.full {
 			break
 		}
 	}
 	r.Seconds = time.Since(began).Seconds()
 	return r, nil
 }
+
+// confirm has the unbroken controller try the spec that noticed a mutant, under the same limits: only what passes then has noticed the
+// mutant. That is quicker than to have it pass the whole suite beforehand, which a sample of a few mutants does not pay for.
+func confirm(ctx context.Context, r *result, o options) error {
+	spec := r.Specs[0].Spec
+	if confirmed[spec] || spec == anySpec {
+		return nil
+	}
+	settings := []string{"FOCUS=" + regexp.QuoteMeta(spec) + "$", "PROCS=1", "TIMEOUT_FACTOR=" + o.limits, fmt.Sprintf("SEED=%d", o.seed)}
+	kills, unclear, err := suite(ctx, original, settings)
+	switch {
+	case err != nil:
+		return err
+	case len(kills) > 0:
+		r.Killed, r.Unclear = false, "the unbroken controller fails that spec, too: "+spec+": "+kills[0].Reason
+	case unclear != "":
+		r.Killed, r.Unclear = false, unclear
+	default:
+		confirmed[spec] = true
+	}
+	return nil
+}
+
+// confirmed are the specs that the unbroken controller has passed.
+var confirmed = map[string]bool{}
 
 // suite runs specs against a controller and returns those that failed: by a judgement or an expectation about what the controller did.
 // A run that broke off for another reason, such as a controller that ends by itself, says nothing, and unclear says why.
@@ -154,6 +185,9 @@ func suite(ctx context.Context, id string, settings []string) (kills []kill, unc
 	}
 	var exit *exec.ExitError
 	if runErr != nil && (!errors.As(runErr, &exit) || exit.ExitCode() != specsFailed) {
+		if strings.Contains(string(out), endedByItself) {
+			return nil, endedByItself, nil
+		}
 		return nil, "the run broke off: " + lastLine(out), nil
 	}
 	r, err := report.Load(filepath.Join(artifacts, "report.yaml"))
@@ -180,6 +214,9 @@ func suite(ctx context.Context, id string, settings []string) (kills []kill, unc
 	}
 	return nil, unclear, nil
 }
+
+// anySpec stands for the spec that noticed a controller which does not stay up.
+const anySpec = "any"
 
 // endedByItself is what rollcall says of a CONTROLLER that does not stay up.
 const endedByItself = "ended by itself"
