@@ -122,7 +122,7 @@ func judge(ctx context.Context, m mutant, o options) (result, error) {
 		r.Stage, r.Specs, r.Unclear = s.name, append(r.Specs, kills...), unclear
 		if m.edit != nil && unclear == endedByItself {
 			// Nobody says beforehand what such a change breaks: a controller that does not even stay up has been noticed.
-			r.Specs, r.Unclear, unclear = append(r.Specs, kill{Spec: anySpec, Reason: "the controller " + endedByItself}), "", ""
+			r.Specs, r.Unclear = append(r.Specs, kill{Spec: anySpec, Reason: "the controller " + endedByItself}), ""
 		}
 		r.Killed = len(r.Specs) > 0
 		if m.edit != nil && r.Killed && !o.full {
