@@ -1,21 +1,37 @@
 package invariant
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 
 	"rollcall.dev/framework/history"
 )
 
-// TestRecordedHistories judges recordings of kube-controller-manager v1.36.3 on simulated nodes, made by the suite. They are
-// whole, and nothing in them is against the contract.
+// TestRecordedHistories judges recordings that the suite made, on simulated nodes and on kind's (kind-…), of kube-controller-manager v1.36.3
+// and of controllers that were broken on purpose. They are whole, and the verdict is the one that is stored with them.
 func TestRecordedHistories(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "histories", "verdicts.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var verdicts map[string][]string
+	if err := yaml.UnmarshalStrict(text, &verdicts); err != nil {
+		t.Fatal(err)
+	}
 	files, err := filepath.Glob(filepath.Join("testdata", "histories", "*.jsonl.zst"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no recorded histories: %v", err)
 	}
 	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
+		name := strings.TrimSuffix(filepath.Base(file), ".jsonl.zst")
+		want := verdicts[name]
+		delete(verdicts, name)
+		t.Run(name, func(t *testing.T) {
 			h, err := history.Load(file)
 			if err != nil {
 				t.Fatal(err)
@@ -24,10 +40,21 @@ func TestRecordedHistories(t *testing.T) {
 			if result.Gap != nil {
 				t.Errorf("gap: %s", result.Gap.Reason)
 			}
+			var broken []string
 			for _, v := range result.Violations {
-				t.Error(Explain(h, v))
+				broken = append(broken, v.Invariant)
+				if !slices.Contains(want, v.Invariant) {
+					t.Error(Explain(h, v))
+				}
+			}
+			slices.Sort(broken)
+			if broken = slices.Compact(broken); len(broken) < len(want) {
+				t.Errorf("breaks %v, was found to break %v", broken, want)
 			}
 		})
+	}
+	for name := range verdicts {
+		t.Errorf("verdicts.yaml: there is no recording %s", name)
 	}
 }
 
