@@ -66,6 +66,10 @@ upgrade: rollcall ## a control plane taken from version to version under its Dae
 correct: rollcall ## controllers that are correct, in several ways, and what the suite says of each: it must accuse none
 	@hack/correct.sh
 
+.PHONY: soak
+soak: rollcall ## the suite over and over, under faults that must change no verdict, for DURATION=1h; SEED=n begins like an earlier one
+	@$(ROLLCALL) soak
+
 .PHONY: compare
 compare: rollcall ## what differs between two reports: A=report.yaml B=report.yaml
 	@$(ROLLCALL) compare

@@ -126,6 +126,10 @@ func result(spec SpecReport) report.Spec {
 	r.Verdict = verdict(spec, judgement, deviation)
 	if r.Verdict != report.Passed {
 		text := cmp.Or(deviation, spec.Failure.ForwardedPanic, spec.Failure.Message, spec.State.String())
+		if len(judgement.Violations) > 0 && r.Verdict == report.Failed && !strings.HasPrefix(text, judgement.Violations[0].Invariant) {
+			// The spec itself gave up first. What the judge saw says better who broke what, where and when.
+			text = judgement.Violations[0].String() + "\n" + text
+		}
 		r.Reason, _, _ = strings.Cut(text, "\n")
 		if text != r.Reason {
 			r.Failure = text

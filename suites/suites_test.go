@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +49,7 @@ var options struct {
 	cluster, artifacts, deviations, controller, commit, reproduce, disturbed string
 
 	timeoutFactor float64
+	cutWatches    time.Duration
 	list, plan    bool
 }
 
@@ -59,6 +61,7 @@ func init() {
 	flag.StringVar(&options.disturbed, "rollcall.disturbed", "", "what is done to the cluster during the whole run besides the specs' acts, such as controller-restarted")
 	flag.StringVar(&options.commit, "rollcall.commit", "", "the suite's git commit, for the report")
 	flag.StringVar(&options.reproduce, "rollcall.reproduce", "", "the command that repeats the run, for the report")
+	flag.DurationVar(&options.cutWatches, "rollcall.cut-watches", 0, "end every watch of the suite's own about so long after it began; 0 leaves them alone")
 	flag.Float64Var(&options.timeoutFactor, "rollcall.timeout-factor", 1, "multiplies every time limit")
 	flag.BoolVar(&options.plan, "rollcall.plan", false, "write what the selection would run into the artifacts' parts, and run nothing")
 	flag.BoolVar(&options.list, "rollcall.list", false, "list the selected specs with their labels")
@@ -172,6 +175,9 @@ func connect() (*rest.Config, kubernetes.Interface) {
 	// The suite's own traffic can be found in the API server's logs, and its client does not slow the specs down.
 	config.UserAgent = "rollcall"
 	config.QPS, config.Burst = 200, 400
+	if options.cutWatches > 0 {
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return cutting{next: next, every: options.cutWatches} })
+	}
 	client, err := kubernetes.NewForConfig(config)
 	Expect(err).NotTo(HaveOccurred())
 	klog.SetOutput(GinkgoWriter)

@@ -147,16 +147,22 @@ func (r *R) createNamespace(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.patience(request), fmt.Errorf("no default service account appeared within %s", r.patience(request)))
 	defer cancel()
 	accounts := r.Client.CoreV1().ServiceAccounts(r.Namespace)
-	w, err := accounts.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=default"})
-	if err != nil {
-		return fmt.Errorf("watching the namespace's service account: %w", err)
-	}
-	defer w.Stop()
-	select {
-	case <-w.ResultChan(): // an event says that it exists: nothing is there to be changed or deleted before
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("preparing namespace %s: %w", r.Namespace, context.Cause(ctx))
+	for {
+		w, err := accounts.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=default"})
+		if err != nil {
+			return fmt.Errorf("watching the namespace's service account: %w", err)
+		}
+		select {
+		case _, exists := <-w.ResultChan(): // nothing is there to be changed or deleted before
+			w.Stop()
+			if exists {
+				return nil
+			}
+			// The watch ended: another one, which begins with what there is.
+		case <-ctx.Done():
+			w.Stop()
+			return fmt.Errorf("preparing namespace %s: %w", r.Namespace, context.Cause(ctx))
+		}
 	}
 }
 

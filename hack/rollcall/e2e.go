@@ -68,7 +68,12 @@ func runE2E(ctx context.Context, s settings) (err error) {
 	if s.Procs == 0 {
 		s.Procs = defaultProcs(p.State().Provider)
 	}
+	calm := func() {}
+	if s.Beside != nil {
+		calm = s.Beside(running, p)
+	}
 	failed := runSuite(running, s, p.State(), artifacts)
+	calm()
 	if err := controllerEnded(); err != nil {
 		return err
 	}
@@ -212,6 +217,9 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 		"-rollcall.commit=" + commit(ctx),
 		"-rollcall.reproduce=" + reproduce(s),
 		"-rollcall.timeout-factor=" + strconv.FormatFloat(s.Timeouts, 'g', -1, 64),
+	}
+	if s.CutWatches > 0 {
+		flags = append(flags, "-rollcall.cut-watches="+s.CutWatches.String())
 	}
 	if s.Restart.every > 0 {
 		flags = append(flags, "-rollcall.disturbed="+string(history.ControllerRestarted))

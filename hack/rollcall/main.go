@@ -35,6 +35,7 @@ func main() {
 		command("rejudge", "judge saved histories again: HISTORY=<file or folder>", runRejudge),
 		command("matrix", "the suite on each Kubernetes version, side by side", runMatrix),
 		command("upgrade", "the control plane of a cluster taken from one version to a newer one: FROM=1.34.4 TO=1.36.3", runUpgrade),
+		command("soak", "the suite over and over for DURATION, with frozen components, cut watches and busy cores", runSoak),
 		command("compare", "what differs between two reports: A=report.yaml B=report.yaml", runCompare),
 		command("build", "build Kubernetes from source", runBuild),
 		command("controller", "build the DaemonSet controller alone and print its path", runBuildController),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,9 +10,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/onsi/ginkgo/v2/types"
 
+	"rollcall.dev/framework/cluster"
 	"rollcall.dev/hack/kubernetes"
 )
 
@@ -36,6 +39,10 @@ type settings struct {
 	Verbose    bool
 	Path       []string // versions that the control plane is taken through, empty if it stays Version
 	FailFast   bool     // for mutants: one failure is enough
+
+	// For make soak: what goes on beside the specs, until the returned function is called, and about how long a watch lasts, 0 for ever.
+	Beside     func(context.Context, cluster.Provider) func()
+	CutWatches time.Duration
 }
 
 // variables lists the contract's variables, for the usage text and so that a misspelled value is met before anything is made.
