@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
 )
 
 const (
@@ -211,8 +213,7 @@ func deleteAndWait(ctx context.Context, client kubernetes.Interface, namespace, 
 	if err != nil {
 		return fmt.Errorf("looking for DaemonSet %s/%s: %w", namespace, name, err)
 	}
-	only.ResourceVersion = list.ResourceVersion
-	w, err := client.AppsV1().DaemonSets(namespace).Watch(ctx, only)
+	w, err := watchFrom(ctx, list.ResourceVersion, only, client.AppsV1().DaemonSets(namespace).Watch)
 	if err != nil {
 		return fmt.Errorf("watching DaemonSet %s/%s: %w", namespace, name, err)
 	}
@@ -230,8 +231,7 @@ func deleteNamespaces(ctx context.Context, client kubernetes.Interface, selector
 	if err != nil {
 		return nil, fmt.Errorf("listing the run's namespaces: %w", err)
 	}
-	selector.ResourceVersion = list.ResourceVersion
-	w, err := client.CoreV1().Namespaces().Watch(ctx, selector)
+	w, err := watchFrom(ctx, list.ResourceVersion, selector, client.CoreV1().Namespaces().Watch)
 	if err != nil {
 		return nil, fmt.Errorf("watching the run's namespaces: %w", err)
 	}
@@ -255,6 +255,16 @@ func deleteNamespaces(ctx context.Context, client kubernetes.Interface, selector
 		}
 	}
 	return removed, errors.Join(problems...)
+}
+
+// watchFrom watches from a resourceVersion on, and goes on where it was when the connection ends.
+func watchFrom(ctx context.Context, version string, selection metav1.ListOptions, open cache.WatchFuncWithContext) (watch.Interface, error) {
+	return watchtools.NewRetryWatcherWithContext(ctx, version, &cache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			options.FieldSelector, options.LabelSelector = selection.FieldSelector, selection.LabelSelector
+			return open(ctx, options)
+		},
+	})
 }
 
 // awaitDeleted returns when the watch has delivered one deletion.
