@@ -4,7 +4,7 @@
 # provider's binaries; builds them if need be.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-unset PROVIDER KUBECONFIG KUBERNETES_VERSION NODES CONTROLLER RESTART DEVIATIONS LABELS FOCUS PROCS SEED REPEAT TIMEOUT_FACTOR ARTIFACTS REUSE IMAGES
+unset PROVIDER KUBECONFIG KUBERNETES_VERSION NODES CONTROLLER RESTART DEVIATIONS LABELS FOCUS PROCS SEED REPEAT TIMEOUT_FACTOR ARTIFACTS RESULTS REUSE IMAGES
 work=$(mktemp -d)
 failed=0
 fail() { printf 'contract: FAILED: %s\n' "$*"; failed=1; }
@@ -66,6 +66,7 @@ refused 'wrong context' 'current context is "nowhere", and it has the contexts h
 refused 'unreachable server' 'the API server at https://127.0.0.1:1 cannot be reached' 8 PROVIDER=existing KUBECONFIG="$work/unreachable"
 refused 'no such controller' 'there is no program /does/not/exist' 5 PROVIDER=simulated CONTROLLER=/does/not/exist
 refused 'no such signal' 'RESTART=HUP:5s: must be a signal and a time' 5 PROVIDER=simulated CONTROLLER=true RESTART=HUP:5s
+refused 'no place for results' 'RESULTS=here: must be configmap/NAMESPACE/NAME' 5 PROVIDER=simulated RESULTS=here
 refused 'nothing to restart' 'RESTART=TERM:5s: is for a CONTROLLER' 5 PROVIDER=simulated RESTART=TERM:5s
 refused 'nothing to reuse' 'there is no cluster to reuse' 5 REUSE=1
 refused 'no container engine' 'container engine' 10 PROVIDER=kind DOCKER_HOST=tcp://127.0.0.1:1
@@ -88,8 +89,14 @@ if timeout 120 env PROVIDER=simulated NODES=4 "$rollcall" up >"$work/up" 2>&1; t
     "$kubectl" --kubeconfig "$kubeconfig" get nodes -o custom-columns=N:.metadata.name,L:.metadata.labels,A:.metadata.annotations,T:.spec.taints --no-headers
     "$kubectl" --kubeconfig "$kubeconfig" get events -A --no-headers | grep fluentd
   }
+  # As from a pod in the cluster: with a token, and with no more than the role of hack/ci/in-cluster.
+  "$kubectl" --kubeconfig "$kubeconfig" apply -f hack/ci/in-cluster/rbac.yaml >/dev/null
+  cp "$kubeconfig" "$work/least"
+  token=$("$kubectl" --kubeconfig "$kubeconfig" create token rollcall --namespace rollcall)
+  "$kubectl" --kubeconfig "$work/least" config set-credentials least --token="$token" >/dev/null
+  "$kubectl" --kubeconfig "$work/least" config set-context --current --user=least >/dev/null
   everything >"$work/before"
-  if timeout 600 env PROVIDER=existing KUBECONFIG="$kubeconfig" LABELS='S18 || S3 || S33' ARTIFACTS="$work/existing" "$rollcall" e2e >"$work/out" 2>&1; then
+  if timeout 600 env PROVIDER=existing KUBECONFIG="$work/least" LABELS='S18 || S3 || S33' ARTIFACTS="$work/existing" "$rollcall" e2e >"$work/out" 2>&1; then
     everything >"$work/after"
     if diff "$work/before" "$work/after" >"$work/diff"; then
       ok "an existing cluster of $(wc -l <"$work/before") objects is left as it was found"
@@ -102,7 +109,7 @@ if timeout 120 env PROVIDER=simulated NODES=4 "$rollcall" up >"$work/up" 2>&1; t
 
   # An interrupt amid specs that lease, taint and stop nodes leaves as little.
   for moment in 6 15 25; do
-    interrupted "$moment" PROVIDER=existing KUBECONFIG="$kubeconfig" ARTIFACTS="$work/existing"
+    interrupted "$moment" PROVIDER=existing KUBECONFIG="$work/least" ARTIFACTS="$work/existing"
     everything >"$work/after"
     if [ "$code" = 0 ] || ! diff "$work/before" "$work/after" >"$work/diff"; then
       fail "an interrupt of a run on an existing cluster after $moment s: exit code $code, and what differs:"; cat "$work/diff"

@@ -11,6 +11,7 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -180,26 +181,38 @@ func unusable(node *corev1.Node) string {
 	return "is not Ready"
 }
 
-// need is a permission that the suite uses.
+// need is a permission that the suite uses. None is here for its own sake: rbac.yaml of hack/ci/in-cluster grants these and no more.
 type need struct {
 	group, resource, subresource string
 	verbs                        []string
 }
 
 var needs = []need{
-	{"", "namespaces", "", []string{"create", "get", "delete"}},
-	{"", "nodes", "", []string{"get", "list", "watch", "patch"}},
-	{"", "pods", "", []string{"create", "get", "list", "watch", "patch", "delete"}},
-	{"", "pods", "status", []string{"patch"}},
+	{"", "namespaces", "", []string{"create", "get", "list", "watch", "delete"}},
+	{"", "nodes", "", []string{"get", "list", "watch", "update", "patch"}},
+	{"", "nodes", "status", []string{"update"}},
+	{"", "pods", "", []string{"create", "get", "list", "watch", "update", "patch", "delete", "deletecollection"}},
+	{"", "pods", "status", []string{"update", "patch"}},
 	{"", "pods", "eviction", []string{"create"}},
-	{"", "configmaps", "", []string{"create", "get", "list", "watch", "update", "delete"}},
-	{"", "resourcequotas", "", []string{"create", "update", "delete"}},
-	{"", "events", "", []string{"list", "watch"}},
-	{"", "serviceaccounts", "", []string{"get"}},
-	{"apps", "daemonsets", "", []string{"create", "get", "list", "watch", "update", "patch", "delete"}},
-	{"apps", "daemonsets", "status", []string{"get", "patch"}},
-	{"apps", "controllerrevisions", "", []string{"create", "get", "list", "watch", "patch", "delete"}},
-	{"policy", "poddisruptionbudgets", "", []string{"create", "delete"}},
+	{"", "configmaps", "", []string{"create", "get", "list", "watch", "update"}},
+	{"", "resourcequotas", "", []string{"create", "watch", "delete"}},
+	{"", "events", "", []string{"list", "delete"}},
+	{"", "serviceaccounts", "", []string{"watch"}},
+	{"coordination.k8s.io", "leases", "", []string{"create", "get", "patch"}},
+	{"apps", "daemonsets", "", []string{"create", "get", "list", "watch", "update", "patch", "delete", "deletecollection"}},
+	{"apps", "daemonsets", "status", []string{"patch"}},
+	{"apps", "controllerrevisions", "", []string{"create", "get", "list", "watch", "update", "delete"}},
+	{"policy", "poddisruptionbudgets", "", []string{"create"}},
+}
+
+// Rules are the permissions that a run needs, for a role of its own.
+func Rules() []rbacv1.PolicyRule {
+	var rules []rbacv1.PolicyRule
+	for _, n := range needs {
+		resource := strings.TrimSuffix(n.resource+"/"+n.subresource, "/")
+		rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{n.group}, Resources: []string{resource}, Verbs: n.verbs})
+	}
+	return rules
 }
 
 // refusals lists what the user may not do, as "verb resource". The questions are asked side by side.
