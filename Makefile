@@ -100,6 +100,10 @@ example-controller: ## build the small controller of hack/controller and print i
 	@go build -o $(TOOLS)/example-controller ./hack/controller
 	@echo $(CURDIR)/$(TOOLS)/example-controller
 
+.PHONY: image
+image: rollcall ## the image that runs the suite inside a cluster, as an archive and in docker if there is one
+	@$(ROLLCALL) image
+
 .PHONY: engine
 engine: ## a container engine on a Debian machine that has none; for make node-image and PROVIDER=kind
 	@go run ./hack/engine start

@@ -35,7 +35,7 @@ func writePlan(t *testing.T, state cluster.State) {
 	suite, _ := GinkgoConfiguration()
 	plan := &report.Plan{Report: report.ConformanceReport{
 		Date:           time.Now().UTC().Truncate(time.Second),
-		Suite:          report.Suite{Version: "devel", Commit: options.commit, Seed: suite.RandomSeed},
+		Suite:          report.Suite{Version: report.SuiteVersion, Commit: options.commit, Seed: suite.RandomSeed},
 		Implementation: *identity,
 		Cluster:        report.Cluster{Provider: state.Provider, KubernetesVersion: state.Version, Nodes: state.Nodes},
 		Reproduce:      options.reproduce,

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// SuiteVersion is this suite's release.
+const SuiteVersion = "devel"
+
 // APIVersion and Kind are the first two fields of every report.
 const (
 	APIVersion = "rollcall.dev/v1alpha1"

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/client-go/rest"
+
 	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/cluster/existing"
 	"rollcall.dev/framework/cluster/provider"
@@ -92,9 +94,9 @@ func runE2E(ctx context.Context, s settings) (err error) {
 func acquire(ctx context.Context, s settings) (cluster.Provider, func() error, error) {
 	keep := func() error { return nil }
 	if s.Reuse {
-		state, err := cluster.LoadState(statePath(stayingName()))
+		p, state, err := openStaying()
 		if err != nil {
-			return nil, nil, errors.New("REUSE=1: there is no cluster to reuse; make cluster-up makes one")
+			return nil, nil, err
 		}
 		if state.NoDaemonSetController && s.Controller == "" {
 			return nil, nil, errors.New("REUSE=1: that cluster has no DaemonSet controller of its own; give CONTROLLER, or make cluster-down and cluster-up again without it")
@@ -103,14 +105,12 @@ func acquire(ctx context.Context, s settings) (cluster.Provider, func() error, e
 			return nil, nil, errors.New("REUSE=1: that cluster runs the built-in DaemonSet controller; make cluster-down, then make cluster-up CONTROLLER=… for one without")
 		}
 		say("seed %d, provider %s: the cluster of make cluster-up", s.Seed, state.Provider)
-		p, err := provider.Open(state)
-		return p, keep, err
+		return p, keep, nil
 	}
 	provider, reason := chooseProvider(ctx, s)
 	say("seed %d, provider %s: %s", s.Seed, provider, reason)
 	if provider == "existing" {
-		p, err := openExisting(ctx, s)
-		return p, keep, err
+		return openExisting(ctx, s)
 	}
 	name := fmt.Sprintf("rollcall-%06x", rand.Uint32N(1<<24))
 	p, err := makeCluster(ctx, s, provider, name, os.Getpid())
@@ -120,27 +120,80 @@ func acquire(ctx context.Context, s settings) (cluster.Provider, func() error, e
 	return p, func() error { return removeCluster(p, name) }, nil
 }
 
-// openExisting checks the kubeconfig and finds a kubectl for the cluster's version.
-func openExisting(ctx context.Context, s settings) (cluster.Provider, error) {
+// openStaying opens the cluster of make cluster-up.
+func openStaying() (cluster.Provider, cluster.State, error) {
+	state, err := cluster.LoadState(statePath(stayingName()))
+	if err != nil {
+		return nil, state, errors.New("REUSE=1: there is no cluster to reuse; make cluster-up makes one")
+	}
+	p, err := provider.Open(state)
+	return p, state, err
+}
+
+// openExisting checks the kubeconfig and finds a kubectl. What it returns besides is to be called when the cluster is no longer needed.
+func openExisting(ctx context.Context, s settings) (cluster.Provider, func() error, error) {
 	if s.Nodes != 0 {
-		return nil, errors.New("NODES is for a cluster that is made; an existing one has its nodes")
+		return nil, nil, errors.New("NODES is for a cluster that is made; an existing one has its nodes")
 	}
-	kubeconfig := os.Getenv("KUBECONFIG")
-	if err := existing.CheckKubeconfig(kubeconfig); err != nil {
-		return nil, err
+	kubeconfig, release, err := existingKubeconfig()
+	if err != nil {
+		return nil, nil, err
 	}
-	state := cluster.State{Kubeconfig: absolute(kubeconfig), Version: s.Version}
-	if err := preflight(ctx, state); err != nil {
-		return nil, err
+	state, err := describe(ctx, s, kubeconfig)
+	if err != nil {
+		return nil, nil, errors.Join(err, release())
+	}
+	return existing.Open(state), release, nil
+}
+
+// describe asks a cluster what it is: the version that counts is its own, whatever kubectl's.
+func describe(ctx context.Context, s settings, kubeconfig string) (cluster.State, error) {
+	state := cluster.State{Kubeconfig: kubeconfig}
+	config, err := cluster.RestConfig(state)
+	if err != nil {
+		return state, err
+	}
+	finding := cluster.Preflight(ctx, config)
+	if err := finding.Err(); err != nil {
+		return state, err
+	}
+	state.Version, state.Nodes = finding.Version, len(finding.Nodes)
+	if prebuilt != "" {
+		state.Kubectl = program(kubectlBinary)
+		return state, nil
 	}
 	binaries, err := kubernetes.Build(ctx, kubernetes.Options{
 		Version: s.Version, Set: kubernetes.Kubectl, Source: "hack/kubernetes", Cache: cacheDir, Progress: os.Stderr,
 	})
-	if err != nil {
-		return nil, err
+	state.Kubectl = filepath.Join(binaries, kubectlBinary)
+	return state, err
+}
+
+// existingKubeconfig is KUBECONFIG or, in a pod without one, a kubeconfig for its service account, which release removes.
+func existingKubeconfig() (path string, release func() error, err error) {
+	keep := func() error { return nil }
+	kubeconfig := os.Getenv("KUBECONFIG")
+	if kubeconfig == "" {
+		dir, err := os.MkdirTemp("", "rollcall-pod-")
+		if err != nil {
+			return "", nil, err
+		}
+		release := func() error { return os.RemoveAll(dir) }
+		path, err := existing.ServiceAccountKubeconfig(dir)
+		if err == nil {
+			return path, release, nil
+		}
+		if err := release(); err != nil {
+			return "", nil, err
+		}
+		if !errors.Is(err, rest.ErrNotInCluster) {
+			return "", nil, fmt.Errorf("there is no KUBECONFIG, and the pod's service account cannot be used: %w", err)
+		}
 	}
-	state.Kubectl = filepath.Join(binaries, "kubectl")
-	return existing.Open(state), nil
+	if err := existing.CheckKubeconfig(kubeconfig); err != nil {
+		return "", nil, err
+	}
+	return absolute(kubeconfig), keep, nil
 }
 
 // absolute makes every file of a KUBECONFIG list absolute, for the suite runs in a folder of its own.
@@ -163,16 +216,15 @@ func preflight(ctx context.Context, state cluster.State) error {
 	return cluster.Preflight(ctx, config).Err()
 }
 
-const (
-	suiteBinary  = cacheDir + "/bin/suites.test"
-	ginkgoBinary = cacheDir + "/bin/ginkgo"
-)
-
-// compileSuite builds the suite and Ginkgo's command, both of the version that go.mod names. Go does nothing where they are current.
+// compileSuite builds the suite and Ginkgo's command, both of the version that go.mod names. Go does nothing where they are current, and
+// there is nothing to do where they came with this program.
 func compileSuite(ctx context.Context) error {
+	if prebuilt != "" {
+		return nil
+	}
 	for _, args := range [][]string{
-		{"test", "-c", "-o", suiteBinary, "./suites"},
-		{"build", "-o", ginkgoBinary, "github.com/onsi/ginkgo/v2/ginkgo"},
+		{"test", "-c", "-o", program(suiteBinary), "./suites"},
+		{"build", "-o", program(ginkgoBinary), "github.com/onsi/ginkgo/v2/ginkgo"},
 	} {
 		cmd := exec.Command("go", args...)
 		var output strings.Builder
@@ -227,8 +279,8 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 	if err := writePlan(ctx, s, flags); err != nil {
 		return err
 	}
-	args := append(ginkgoArguments(s, artifacts), suiteBinary, "--")
-	cmd := exec.Command(ginkgoBinary, append(args, flags...)...)
+	args := append(ginkgoArguments(s, artifacts), program(suiteBinary), "--")
+	cmd := exec.Command(program(ginkgoBinary), append(args, flags...)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// Ginkgo gives clean-up its grace period; what is not done by then is left to sweep.
 	suiteErr := runChild(ctx, cmd, 3*time.Minute)
@@ -247,7 +299,7 @@ func writePlan(ctx context.Context, s settings, flags []string) error {
 		"-test.run=^TestSuites$", "-rollcall.plan", "-ginkgo.seed=" + strconv.FormatInt(s.Seed, 10),
 		"-ginkgo.label-filter=" + s.filter(), "-ginkgo.focus=" + s.Focus,
 	}, flags...)
-	cmd := exec.Command(suiteBinary, args...)
+	cmd := exec.Command(program(suiteBinary), args...)
 	var output strings.Builder
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := runChild(ctx, cmd, 10*time.Second); err != nil {
@@ -285,6 +337,9 @@ func writeReport(artifacts string) error {
 
 // commit is the source's, with "-dirty" behind it where files were changed, "" outside a git checkout.
 func commit(ctx context.Context) string {
+	if builtFrom != "" {
+		return builtFrom
+	}
 	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--exclude=*").Output()
 	if err != nil {
 		return ""

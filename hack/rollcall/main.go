@@ -27,7 +27,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
-		command("e2e", "make a cluster, run the suite, report, take the cluster away", runE2E),
+		command("e2e", "make a cluster, run the suite, report, take the cluster away", handedOver(runE2E)),
 		command("up", "make a cluster that stays", runUp),
 		command("down", "take that cluster away", runDown),
 		command("sweep", "remove what crashed runs left behind", runSweep),
@@ -38,6 +38,7 @@ func main() {
 		command("soak", "the suite over and over for DURATION, with frozen components, cut watches and busy cores", runSoak),
 		command("compare", "what differs between two reports: A=report.yaml B=report.yaml", runCompare),
 		command("build", "build Kubernetes from source", runBuild),
+		command("image", "make the image that runs the suite inside a cluster", runImage),
 		command("controller", "build the DaemonSet controller alone and print its path", runBuildController),
 		command("node-image", "build kind's node image from source", runNodeImage),
 	)

@@ -35,6 +35,8 @@ type settings struct {
 	Repeat     int
 	Timeouts   float64 // TIMEOUT_FACTOR
 	Artifacts  string
+	Results    string // configmap/NAMESPACE/NAME, empty: the artifacts' folder stays
+	Sonobuoy   string // the folder that Sonobuoy takes results from, where it started us
 	Reuse      bool
 	Verbose    bool
 	Path       []string // versions that the control plane is taken through, empty if it stays Version
@@ -60,6 +62,7 @@ const variables = `  PROVIDER            auto (default), simulated, kind, existi
   SEED                of everything random
   TIMEOUT_FACTOR      multiplies every time limit
   ARTIFACTS           where reports go (default _artifacts)
+  RESULTS             configmap/NAMESPACE/NAME: reports go there too, for a pod whose folder goes with it
   REUSE               1: use the cluster of make cluster-up`
 
 // loadSettings reads the environment. The error names every variable that is wrong, one line each.
@@ -109,6 +112,8 @@ func loadSettings(env func(string) string) (settings, error) {
 		Repeat:     number("REPEAT", 1, 1),
 		Timeouts:   1,
 		Artifacts:  env("ARTIFACTS"),
+		Results:    env("RESULTS"),
+		Sonobuoy:   env("SONOBUOY_RESULTS_DIR"),
 		Reuse:      oneOf("REUSE", "0", "0", "1") == "1",
 		FailFast:   oneOf("FAIL_FAST", "0", "0", "1") == "1",
 		Verbose:    oneOf("V", "0", "0", "1") == "1",
@@ -141,6 +146,9 @@ func loadSettings(env func(string) string) (settings, error) {
 	}
 	if _, err := regexp.Compile(s.Focus); err != nil {
 		complain("FOCUS", s.Focus, "is no regular expression: "+err.Error())
+	}
+	if s.Results != "" && !configMapName.MatchString(s.Results) {
+		complain("RESULTS", s.Results, "must be configmap/NAMESPACE/NAME")
 	}
 	if s.Artifacts == "" {
 		s.Artifacts = "_artifacts"

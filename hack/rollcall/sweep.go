@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,16 +12,16 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"rollcall.dev/framework/cluster"
-	"rollcall.dev/framework/cluster/existing"
 	kubernetesbuild "rollcall.dev/hack/kubernetes"
 )
 
-// sweepExisting removes what dead runs left on the cluster of KUBECONFIG. A run that still beats is left alone.
-func sweepExisting(ctx context.Context) error {
-	kubeconfig := os.Getenv("KUBECONFIG")
-	if err := existing.CheckKubeconfig(kubeconfig); err != nil {
+// sweepExisting removes what dead runs left on an existing cluster. A run that still beats is left alone.
+func sweepExisting(ctx context.Context) (err error) {
+	kubeconfig, release, err := existingKubeconfig()
+	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, release()) }()
 	config, err := cluster.RestConfig(cluster.State{Kubeconfig: kubeconfig})
 	if err != nil {
 		return err

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"rollcall.dev/framework/cluster"
+)
+
+const inCluster = "../ci/in-cluster"
+
+// manifest reads a file's objects, strictly: a field that Kubernetes does not know would silently do nothing.
+func manifest(t *testing.T, name string) (objects []any) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(inCluster, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents := yaml.NewDocumentDecoder(io.NopCloser(bytes.NewReader(text)))
+	defer documents.Close()
+	buffer := make([]byte, len(text))
+	for {
+		n, err := documents.Read(buffer)
+		if errors.Is(err, io.EOF) {
+			return objects
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		object, kind, err := scheme.Codecs.UniversalDeserializer().Decode(buffer[:n], nil, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		fresh := reflect.New(reflect.TypeOf(object).Elem()).Interface()
+		if err := yaml.UnmarshalStrict(buffer[:n], fresh); err != nil {
+			t.Errorf("%s: %s: %v", name, kind.Kind, err)
+		}
+		objects = append(objects, fresh)
+	}
+}
+
+func TestTheRoleIsWhatTheRunAsksFor(t *testing.T) {
+	var role *rbacv1.ClusterRole
+	for _, object := range manifest(t, "rbac.yaml") {
+		if r, ok := object.(*rbacv1.ClusterRole); ok {
+			role = r
+		}
+	}
+	if role == nil {
+		t.Fatal("rbac.yaml has no ClusterRole")
+	}
+	if reflect.DeepEqual(role.Rules, cluster.Rules()) {
+		return
+	}
+	var want strings.Builder
+	quoted := func(words []string) string { return strings.ReplaceAll(fmt.Sprintf("%q", words), " ", ", ") }
+	for _, r := range cluster.Rules() {
+		fmt.Fprintf(&want, "- {apiGroups: %s, resources: [%s], verbs: [%s]}\n", quoted(r.APIGroups), r.Resources[0], strings.Join(r.Verbs, ", "))
+	}
+	t.Errorf("rbac.yaml grants something else than framework/cluster asks for; its rules must be:\n%s", want.String())
+}
+
+func TestTheJobRunsThisImage(t *testing.T) {
+	job, ok := manifest(t, "job.yaml")[0].(*batchv1.Job)
+	if !ok {
+		t.Fatal("job.yaml begins with something else than a Job")
+	}
+	checkContainer(t, "job.yaml", job.Spec.Template.Spec.Containers[0])
+	for _, variable := range job.Spec.Template.Spec.Containers[0].Env {
+		if variable.Name == "RESULTS" && !configMapName.MatchString(strings.ReplaceAll(variable.Value, "$(NAMESPACE)", job.Namespace)) {
+			t.Errorf("job.yaml: RESULTS=%s would be refused", variable.Value)
+		}
+	}
+}
+
+// TestTheSonobuoyPlugin has the fields of Sonobuoy's plugin definition that are used, for want of its types.
+func TestTheSonobuoyPlugin(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(inCluster, "sonobuoy.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plugin struct {
+		Config struct {
+			Driver      string `json:"driver"`
+			Name        string `json:"plugin-name"`
+			Description string `json:"description"`
+			Format      string `json:"result-format"`
+		} `json:"sonobuoy-config"`
+		PodSpec corev1.PodSpec   `json:"podSpec"`
+		Spec    corev1.Container `json:"spec"`
+	}
+	if err := yaml.UnmarshalStrict(text, &plugin); err != nil {
+		t.Fatal(err)
+	}
+	if plugin.Config.Driver != "Job" || plugin.Config.Format != "junit" {
+		t.Errorf("the plugin is a %s with results as %s, want a Job with junit", plugin.Config.Driver, plugin.Config.Format)
+	}
+	checkContainer(t, "sonobuoy.yaml", plugin.Spec)
+}
+
+func checkContainer(t *testing.T, file string, c corev1.Container) {
+	t.Helper()
+	if c.Image != suiteImage || !reflect.DeepEqual(c.Args, []string{"e2e"}) {
+		t.Errorf("%s runs %s %v, want %s [e2e]", file, c.Image, c.Args, suiteImage)
+	}
+}
