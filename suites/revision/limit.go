@@ -1,9 +1,13 @@
 package revision
 
 import (
+	"strconv"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 
+	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
 	"rollcall.dev/framework/rollout"
 )
@@ -21,6 +25,21 @@ var _ = Describe("revisionHistoryLimit", func() {
 		r.Update(ctx, ds, limit(0))
 		after := r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HaveRevisions(5)))
 		Expect(rollout.RecordedImage(after.Revisions[0])).To(Equal(tag("v2.4.0")), "the revision that is left should be the current one")
+	})
+
+	It("takes the lowest of many revisions when it is lowered", catalog.Covers("I-13"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		// Where it has no pod, no revision stays for one. There are enough revisions that the right ones do not go by chance.
+		ds := r.Create(ctx, fixtures.Fluentd(), limit(10), rollout.Template(func(t *corev1.PodTemplateSpec) {
+			t.Spec.NodeSelector = map[string]string{"rollcall.dev/nowhere": "true"}
+		}))
+		for edition := 2; edition <= 11; edition++ {
+			r.Soon(ctx, ds).Should(rollout.HaveObserved())
+			r.Update(ctx, ds, rollout.Edition(strconv.Itoa(edition)))
+		}
+		r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HaveRevisions(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)))
+		r.Update(ctx, ds, limit(5))
+		r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HaveRevisions(6, 7, 8, 9, 10, 11)))
 	})
 
 	It("takes away no revision that a pod still runs", catalog.Covers("I-13"), func(ctx SpecContext) {
