@@ -7,7 +7,7 @@
 //	                                      AGAIN=1 does not resume, FULL=1 does not stop at a kill, BRIEF=1 runs the expected specs only,
 //	                                      FOR=9m leaves the rest to the next run, SEED=n
 //	                                      OPERATORS=20 takes so many that standard operators make (operators.go), chosen by SEED, and
-//	                                      leaves out those that equivalent.yaml speaks of
+//	                                      leaves out those that equivalent.yaml speaks of; FIRST='C-05 || C-07' tries these specs first
 //	                                      SAMPLE=10 tries so many of the list, chosen by SEED or the date, by their expected specs;
 //	                                      BASE=commit adds those of the spec files that differ from it
 //	go run ./hack/mutants matrix          writes MATRIX.md from the results, with OPERATORS its part about those

@@ -98,7 +98,13 @@ func stages(m mutant, o options) []stage {
 	case m.ID == original || o.full:
 		return []stage{{"quick", []string{"LABELS=!slow"}}, {"slow", []string{"LABELS=slow"}}}
 	case m.edit != nil:
-		return []stage{{"quick", []string{first, "LABELS=!slow", "PROCS=" + o.procs}}, {"slow", []string{first, "LABELS=slow", "PROCS=" + o.procs}}}
+		var all []stage
+		for _, s := range []struct{ name, labels string }{{"first", o.first}, {"quick", "!slow"}, {"slow", "slow"}} {
+			if s.labels != "" && (s.name == "first" || !o.brief) {
+				all = append(all, stage{s.name, []string{first, "LABELS=" + s.labels, "PROCS=" + o.procs}})
+			}
+		}
+		return all
 	}
 	all := []stage{
 		{"expected", []string{first, "LABELS=(" + expected + ") && !slow", "PROCS=" + o.procs}},
