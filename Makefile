@@ -70,6 +70,10 @@ correct: rollcall ## controllers that are correct, in several ways, and what the
 soak: rollcall ## the suite over and over, under faults that must change no verdict, for DURATION=1h; SEED=n begins like an earlier one
 	@$(ROLLCALL) soak
 
+.PHONY: track-record
+track-record: rollcall ## bugs that Kubernetes has had: the controllers that had them, and the specs that tell
+	@hack/trackrecord.sh
+
 .PHONY: compare
 compare: rollcall ## what differs between two reports: A=report.yaml B=report.yaml
 	@$(ROLLCALL) compare

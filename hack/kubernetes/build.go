@@ -31,6 +31,9 @@ type Options struct {
 // Build makes what is missing and returns the folder that holds the binaries. A binary appears under its name only when it
 // is whole, so an interrupted build is taken up where it stopped, and of two builds at once the second waits for the first.
 func Build(ctx context.Context, o Options) (string, error) {
+	if past[o.Version] != "" && o.Set != Controller {
+		return "", fmt.Errorf("of Kubernetes %s the DaemonSet controller alone can be built, for CONTROLLER; these can be built whole: %s", o.Version, strings.Join(Versions(), ", "))
+	}
 	wanted := binaries(o.Version, o.Set)
 	dir, err := folder(o)
 	if err != nil {
@@ -69,7 +72,7 @@ func Build(ctx context.Context, o Options) (string, error) {
 func folder(o Options) (string, error) {
 	digest := sha256.New()
 	fmt.Fprintln(digest, runtime.Version(), runtime.GOARCH, stamp(o.Version))
-	for _, module := range []string{versions[o.Version], "etcd", "kwok"} {
+	for _, module := range []string{module(o.Version), "etcd", "kwok"} {
 		for _, name := range []string{"go.mod", "go.sum", "daemonset-controller/main.go"} {
 			data, err := os.ReadFile(filepath.Join(o.Source, module, name))
 			if err != nil && (name != "daemonset-controller/main.go" || !errors.Is(err, os.ErrNotExist)) {
