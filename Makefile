@@ -11,7 +11,7 @@ TOOLS    := .cache/bin
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: rollcall
 rollcall:
@@ -107,6 +107,10 @@ example-controller: ## build the small controller of hack/controller and print i
 .PHONY: image
 image: rollcall ## the image that runs the suite inside a cluster, as an archive and in docker if there is one
 	@$(ROLLCALL) image
+
+.PHONY: e2e-in-cluster
+e2e-in-cluster: rollcall ## the suite as a Job in a kind cluster; its verdicts must be those of a run from outside, or of REPORT=report.yaml
+	@hack/in-cluster.sh
 
 .PHONY: engine
 engine: ## a container engine on a Debian machine that has none; for make node-image and PROVIDER=kind
