@@ -101,7 +101,7 @@ func listedPart(mutants []mutant, unbroken result) string {
 
 func operatorsPart(mutants []mutant, o options) string {
 	t := newTable(mutants, func(mutant) string { return "" })
-	return fmt.Sprintf("\nNot thought of by anybody: %d changes chosen by seed %d among all that standard mutation operators make of the controller's source. The whole suite is tried on each until a spec notices, "+
+	return fmt.Sprintf("\nNot thought of by anybody: %d changes chosen by seed %d among all that standard mutation operators make of the controller's source. Specs are tried on each until one notices, "+
 		"which the unbroken controller then has to pass under the same limits. Of %d that break a promise, %d have been judged and %d were killed; %d break none.\n\n", len(mutants), o.seed, len(t.rows), t.judged, t.killed, len(t.equivalent)) +
 		"| mutant | what is wrong | first killed by | which said | seconds |\n|---|---|---|---|---|\n" +
 		strings.Join(t.rows, "\n") + "\n" + t.unnoticed("\n### Not to be noticed either")

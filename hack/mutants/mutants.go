@@ -5,7 +5,7 @@
 //	go run ./hack/mutants build [id …]    builds them
 //	go run ./hack/mutants run [id …]      runs the suite against each until its first kill, resuming where an earlier run stopped;
 //	                                      AGAIN=1 does not resume, FULL=1 does not stop at a kill, BRIEF=1 runs the expected specs only,
-//	                                      FOR=9m leaves the rest to the next run, SEED=n
+//	                                      FOR=9m leaves the rest to the next run (of a sample, for good), SEED=n
 //	                                      OPERATORS=20 takes so many that standard operators make (operators.go), chosen by SEED, and
 //	                                      leaves out those that equivalent.yaml speaks of; FIRST='C-05 || C-07' tries these specs first
 //	                                      SAMPLE=10 tries so many of the list, chosen by SEED or the date, by their expected specs;

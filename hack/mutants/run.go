@@ -34,6 +34,10 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 		r, err := loadResult(m.ID)
 		if err != nil || o.again || o.sample > 0 {
 			if o.slice > 0 && time.Since(began) > o.slice {
+				if o.sample > 0 { // tomorrow's is another one anyway
+					fmt.Printf("%s are over: %d of %d were not tried\n", o.slice, len(mutants)-i+1, len(mutants))
+					break
+				}
 				return fmt.Errorf("%s are over: %d of %d are still to be judged, by the same command", o.slice, len(mutants)-i+1, len(mutants))
 			}
 			if err := c.up(ctx); err != nil {
