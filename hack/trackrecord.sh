@@ -40,6 +40,7 @@ caught() {
 
 make -s rollcall || exit 1
 caught 1.34.0 1.34.4 G-01 'numberMisscheduled stays after the taint is gone (kubernetes/kubernetes#132459)'
+caught 1.30.4 '' 'C-06 || H-06' 'nodes whose old pod is unavailable are not counted against maxUnavailable (kubernetes/kubernetes#123232)'
 if [ $ran = 0 ]; then
   echo "track-record: ONLY=$ONLY names no version" >&2
   exit 2

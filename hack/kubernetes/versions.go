@@ -23,6 +23,7 @@ var versions = map[string]string{
 // past are versions of which the DaemonSet controller alone is built: they have bugs that make track-record looks for.
 var past = map[string]string{
 	"v1.34.0": "v1.34.0",
+	"v1.30.4": "v1.30.4",
 }
 
 // module is the folder of a version's module.
