@@ -16,6 +16,7 @@ rm -rf "$out" && mkdir -p "$out/inside"
 PROVIDER=kind "$rollcall" up >"$out/up" || fail 'there is no cluster'
 tidy() {
   status=$?
+  rm -f "$out/account" # there is a token in it
   [ "$status" = 0 ] || kubectl describe pods --namespace rollcall || true
   "$rollcall" down || status=1
   exit "$status"

@@ -29,7 +29,7 @@ func DeletePolicy(ctx context.Context, client kubernetes.Interface, name string)
 // deletePolicies deletes those that carry the run's id: they keep its pods from being deleted.
 func deletePolicies(ctx context.Context, client kubernetes.Interface, selector metav1.ListOptions) error {
 	policies, err := client.AdmissionregistrationV1().ValidatingAdmissionPolicies().List(ctx, selector)
-	if apierrors.IsForbidden(err) {
+	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) { // or an API server that knows no such policies: there are none
 		return nil
 	}
 	if err != nil {

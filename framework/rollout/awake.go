@@ -17,8 +17,12 @@ const awakeAnnotation = "rollcall.dev/awake"
 
 // KeepAwake changes an annotation of the DaemonSet every two seconds until the spec ends, for surging updates with minReadySeconds that are
 // about something else than D-13: upstream forgets to look again at a pod that becomes available when a retry happens to be due, and then
-// does nothing until the DaemonSet or a pod changes. The specs of D-13 do without.
+// does nothing until the DaemonSet or a pod changes. The specs of D-13 do without. Nobody else's DaemonSet is kept awake: not without a
+// surge, nor where upstream's deviations do not apply.
 func (r *R) KeepAwake(ctx context.Context, ds *appsv1.DaemonSet) {
+	if rolling := ds.Spec.UpdateStrategy.RollingUpdate; !r.judgesUpstream() || rolling == nil || rolling.MaxSurge == nil || rolling.MaxSurge.String() == "0" {
+		return
+	}
 	ctx, stop := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	touched := 0

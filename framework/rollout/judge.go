@@ -11,6 +11,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 
+	"rollcall.dev/framework/catalog"
 	"rollcall.dev/framework/history"
 	"rollcall.dev/framework/invariant"
 )
@@ -83,9 +84,12 @@ func (r *R) judge(ctx ginkgo.SpecContext) {
 // mistaken says whether all that was found is a race that this implementation is known to have, in every version: it can hit any spec with
 // an update, so no spec of its own stands for it.
 func (r *R) mistaken(h *history.History, violations []invariant.Violation) bool {
-	return r.Deviations == "kube-controller-manager" &&
+	return r.judgesUpstream() &&
 		!slices.ContainsFunc(violations, func(v invariant.Violation) bool { return !invariant.MistakenDeletion(h, v) })
 }
+
+// judgesUpstream says whether kube-controller-manager's known deviations apply.
+func (r *R) judgesUpstream() bool { return r.Deviations == catalog.KubeControllerManager }
 
 // failure begins with the first violation's sentence, and ends with those that are not explained at length.
 func failure(violations []invariant.Violation, explain func(invariant.Violation) string) string {

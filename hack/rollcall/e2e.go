@@ -53,7 +53,7 @@ func runE2E(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	if err := preflight(ctx, p.State()); err != nil {
+	if _, err := preflight(ctx, p.State()); err != nil {
 		return err
 	}
 
@@ -149,12 +149,8 @@ func openExisting(ctx context.Context, s settings) (cluster.Provider, func() err
 // describe asks a cluster what it is: the version that counts is its own, whatever kubectl's.
 func describe(ctx context.Context, s settings, kubeconfig string) (cluster.State, error) {
 	state := cluster.State{Kubeconfig: kubeconfig}
-	config, err := cluster.RestConfig(state)
+	finding, err := preflight(ctx, state)
 	if err != nil {
-		return state, err
-	}
-	finding := cluster.Preflight(ctx, config)
-	if err := finding.Err(); err != nil {
 		return state, err
 	}
 	state.Version, state.Nodes = finding.Version, len(finding.Nodes)
@@ -208,12 +204,13 @@ func absolute(kubeconfig string) string {
 	return strings.Join(all, string(filepath.ListSeparator))
 }
 
-func preflight(ctx context.Context, state cluster.State) error {
+func preflight(ctx context.Context, state cluster.State) (cluster.Finding, error) {
 	config, err := cluster.RestConfig(state)
 	if err != nil {
-		return err
+		return cluster.Finding{}, err
 	}
-	return cluster.Preflight(ctx, config).Err()
+	finding := cluster.Preflight(ctx, config)
+	return finding, finding.Err()
 }
 
 // compileSuite builds the suite and Ginkgo's command, both of the version that go.mod names. Go does nothing where they are current, and
