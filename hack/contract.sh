@@ -107,6 +107,18 @@ if timeout 120 env PROVIDER=simulated NODES=4 "$rollcall" up >"$work/up" 2>&1; t
     fail 'PROVIDER=existing does not pass:'; tail -n 40 "$work/out"
   fi
 
+  # So does a run from another repository's test, which has a spec of its own beside ours.
+  start=$SECONDS
+  if (cd hack/example-import && PATH="$(dirname "$kubectl"):$PATH" KUBECONFIG="$work/least" ARTIFACTS="$work/imported" \
+    timeout 300 go test -count=1 . -ginkgo.label-filter='S18 || C-05' -ginkgo.focus='The task page|of ours' -ginkgo.seed=1) >"$work/out" 2>&1 &&
+    { everything >"$work/after"; diff "$work/before" "$work/after" >"$work/diff"; } && grep -q '^- name: A DaemonSet of ours' "$work/imported/report.yaml" && [ -s "$work/imported/junit.xml" ]; then
+    ok "an imported suite: $(sed -n 's/^  planned: //p' "$work/imported/report.yaml" | head -n 1) specs in $((SECONDS - start)) s"
+  else
+    fail 'an imported suite does not pass, or leaves something:'; tail -n 40 "$work/out"; cat "$work/diff"
+  fi
+  (cd hack/example-import && timeout 60 go test -count=1 . -ginkgo.seed=1) >"$work/out" 2>&1 && fail 'an imported suite passes without a cluster'
+  grep -q 'suites.Options: Kubeconfig is empty' "$work/out" || { fail 'an imported suite without a cluster does not say so'; tail -n 5 "$work/out"; }
+
   # An interrupt amid specs that lease, taint and stop nodes leaves as little.
   for moment in 6 15 25; do
     interrupted "$moment" PROVIDER=existing KUBECONFIG="$work/least" ARTIFACTS="$work/existing"

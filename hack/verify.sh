@@ -21,6 +21,9 @@ while read -r mod; do
 done < <(git ls-files -co --exclude-standard 'go.mod' '*/go.mod' | grep -v '^hack/kubernetes/')
 rm -f /tmp/rollcall-verify.$$
 
+step "the example of importing the suites"
+(cd hack/example-import && go mod tidy -diff && go vet ./...) || fail "hack/example-import does not follow: go mod tidy there, or mend its tests"
+
 step "vet"
 go vet ./... || fail "go vet complains"
 

@@ -19,10 +19,10 @@ var update = flag.Bool("update", false, "write CATALOG.md instead of comparing i
 
 // TestCatalog holds the specs against the catalog, as a dry run shows them.
 func TestCatalog(t *testing.T) {
-	if options.cluster != "" || options.list {
+	if launched.cluster != "" || launched.list {
 		t.Skip("Ginkgo walks the specs once")
 	}
-	specs := catalog.FromReport(PreviewSpecs("Rollcall"))
+	specs := catalog.FromReport(PreviewSpecs(title))
 	if len(specs) == 0 {
 		t.Fatal("there is no spec")
 	}

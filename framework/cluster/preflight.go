@@ -104,6 +104,16 @@ func Preflight(ctx context.Context, config *rest.Config) Finding {
 	return f
 }
 
+// Examine is Preflight for the cluster of a state, with the problems as an error.
+func Examine(ctx context.Context, s State) (Finding, error) {
+	config, err := RestConfig(s)
+	if err != nil {
+		return Finding{}, err
+	}
+	finding := Preflight(ctx, config)
+	return finding, finding.Err()
+}
+
 // UsableNodes returns the names of the nodes that a DaemonSet without tolerations runs on now.
 func UsableNodes(ctx context.Context, client kubernetes.Interface) ([]string, error) {
 	f := Finding{Excluded: map[string]string{}}

@@ -1,31 +1,20 @@
 package report
 
 import (
-	"flag"
 	"fmt"
 	"strings"
 )
 
-// BindIdentity declares the flags -implementation-organization, -implementation-project, -implementation-url,
-// -implementation-version and -implementation-contact (comma-separated) and returns the value that they set. What no flag sets
-// comes from the environment, through env: IMPLEMENTATION_ORGANIZATION and so on.
-func BindIdentity(flags *flag.FlagSet, env func(string) string) *Implementation {
-	i := &Implementation{
+// IdentityFrom is what the environment says about the implementation that is judged, through env: IMPLEMENTATION_ORGANIZATION,
+// IMPLEMENTATION_PROJECT, IMPLEMENTATION_URL, IMPLEMENTATION_VERSION, and IMPLEMENTATION_CONTACT with commas in between.
+func IdentityFrom(env func(string) string) Implementation {
+	return Implementation{
 		Organization: env("IMPLEMENTATION_ORGANIZATION"),
 		Project:      env("IMPLEMENTATION_PROJECT"),
 		URL:          env("IMPLEMENTATION_URL"),
 		Version:      env("IMPLEMENTATION_VERSION"),
 		Contact:      splitList(env("IMPLEMENTATION_CONTACT")),
 	}
-	flags.StringVar(&i.Organization, "implementation-organization", i.Organization, "who maintains the implementation that is judged")
-	flags.StringVar(&i.Project, "implementation-project", i.Project, "the implementation's name")
-	flags.StringVar(&i.URL, "implementation-url", i.URL, "where to read more about the implementation")
-	flags.StringVar(&i.Version, "implementation-version", i.Version, "the implementation's version")
-	flags.Func("implementation-contact", "who answers questions about the report, separated by commas", func(text string) error {
-		i.Contact = splitList(text)
-		return nil
-	})
-	return i
 }
 
 func splitList(text string) []string {

@@ -3,7 +3,7 @@ package report
 import (
 	"bytes"
 	"flag"
-	"io"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -266,13 +266,8 @@ func TestVerdictsRoundTripInOrder(t *testing.T) {
 
 func TestIdentity(t *testing.T) {
 	env := map[string]string{"IMPLEMENTATION_PROJECT": "kruise", "IMPLEMENTATION_VERSION": "v1", "IMPLEMENTATION_CONTACT": "a@example.org, @b ,"}
-	flags := flag.NewFlagSet("t", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	i := BindIdentity(flags, func(name string) string { return env[name] })
-	if err := flags.Parse([]string{"-implementation-version=v2"}); err != nil {
-		t.Fatal(err)
-	}
-	if i.Version != "v2" || i.Project != "kruise" || !reflect.DeepEqual(i.Contact, []string{"a@example.org", "@b"}) {
+	i := IdentityFrom(func(name string) string { return env[name] })
+	if i.Version != "v1" || i.Project != "kruise" || !reflect.DeepEqual(i.Contact, []string{"a@example.org", "@b"}) {
 		t.Errorf("got %+v", i)
 	}
 	want := "a report to be published names its implementation: set IMPLEMENTATION_ORGANIZATION, IMPLEMENTATION_URL"
@@ -282,5 +277,18 @@ func TestIdentity(t *testing.T) {
 	i.Organization, i.URL = "o", "u"
 	if err := i.RequireIdentity(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDigestNamesFewOfManyThatDidNotRun: after an interrupt they are hundreds, and a failure among them has to be found.
+func TestDigestNamesFewOfManyThatDidNotRun(t *testing.T) {
+	r := &ConformanceReport{Specs: []Spec{{Name: "a", Verdict: Failed, Reason: "M-02"}, {Name: "b", Verdict: Skipped, Reason: "one node"}}}
+	for i := range 40 {
+		r.Specs = append(r.Specs, Spec{Name: fmt.Sprint("c", i), Verdict: NotRun, Reason: "the run ended"})
+	}
+	got := strings.Join(r.Digest()[1:], "\n")
+	want := "failed: a: M-02\nnotRun: c0: the run ended\nnotRun: c1: the run ended\nnotRun: c2: the run ended\nnotRun: and 37 more"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

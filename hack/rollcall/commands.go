@@ -88,7 +88,7 @@ func runList(ctx context.Context, s settings) error {
 
 // listSpecs needs no cluster. It is an error if there is nothing to list.
 func listSpecs(ctx context.Context, s settings, output io.Writer) error {
-	cmd := exec.Command(program(suiteBinary), "-test.run=^TestSuites$", "-rollcall.list", "-ginkgo.dry-run", "-ginkgo.label-filter="+s.filter(), "-ginkgo.focus="+s.Focus)
+	cmd := exec.Command(program(suiteBinary), "-test.run=^TestSuites$", "-rollcall.list", "-ginkgo.dry-run", "-ginkgo.label-filter="+s.Labels, "-ginkgo.focus="+s.Focus)
 	cmd.Stdout, cmd.Stderr = output, output
 	return runChild(ctx, cmd, 10*time.Second)
 }

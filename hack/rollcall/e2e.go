@@ -53,7 +53,7 @@ func runE2E(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	if _, err := preflight(ctx, p.State()); err != nil {
+	if _, err := cluster.Examine(ctx, p.State()); err != nil {
 		return err
 	}
 
@@ -139,30 +139,25 @@ func openExisting(ctx context.Context, s settings) (cluster.Provider, func() err
 	if err != nil {
 		return nil, nil, err
 	}
-	state, err := describe(ctx, s, kubeconfig)
+	state, err := existing.Describe(ctx, kubeconfig)
+	if err == nil {
+		state.Kubectl, err = kubectlFor(ctx, s)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, release())
 	}
 	return existing.Open(state), release, nil
 }
 
-// describe asks a cluster what it is: the version that counts is its own, whatever kubectl's.
-func describe(ctx context.Context, s settings, kubeconfig string) (cluster.State, error) {
-	state := cluster.State{Kubeconfig: kubeconfig}
-	finding, err := preflight(ctx, state)
-	if err != nil {
-		return state, err
-	}
-	state.Version, state.Nodes = finding.Version, len(finding.Nodes)
+// kubectlFor is a kubectl for a cluster that somebody else made. The version that counts is the cluster's own.
+func kubectlFor(ctx context.Context, s settings) (string, error) {
 	if prebuilt != "" {
-		state.Kubectl = program(kubectlBinary)
-		return state, nil
+		return program(kubectlBinary), nil
 	}
 	binaries, err := kubernetes.Build(ctx, kubernetes.Options{
 		Version: s.Version, Set: kubernetes.Kubectl, Source: "hack/kubernetes", Cache: cacheDir, Progress: os.Stderr,
 	})
-	state.Kubectl = filepath.Join(binaries, kubectlBinary)
-	return state, err
+	return filepath.Join(binaries, kubectlBinary), err
 }
 
 // existingKubeconfig is KUBECONFIG or, in a pod without one, a kubeconfig for its service account, which release removes.
@@ -189,28 +184,7 @@ func existingKubeconfig() (path string, release func() error, err error) {
 	if err := existing.CheckKubeconfig(kubeconfig); err != nil {
 		return "", nil, err
 	}
-	return absolute(kubeconfig), keep, nil
-}
-
-// absolute makes every file of a KUBECONFIG list absolute, for the suite runs in a folder of its own.
-func absolute(kubeconfig string) string {
-	var all []string
-	for _, path := range filepath.SplitList(kubeconfig) {
-		if abs, err := filepath.Abs(path); err == nil {
-			path = abs
-		}
-		all = append(all, path)
-	}
-	return strings.Join(all, string(filepath.ListSeparator))
-}
-
-func preflight(ctx context.Context, state cluster.State) (cluster.Finding, error) {
-	config, err := cluster.RestConfig(state)
-	if err != nil {
-		return cluster.Finding{}, err
-	}
-	finding := cluster.Preflight(ctx, config)
-	return finding, finding.Err()
+	return kubeconfig, keep, nil
 }
 
 // compileSuite builds the suite and Ginkgo's command, both of the version that go.mod names. Go does nothing where they are current, and
@@ -294,7 +268,7 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 func writePlan(ctx context.Context, s settings, flags []string) error {
 	args := append([]string{
 		"-test.run=^TestSuites$", "-rollcall.plan", "-ginkgo.seed=" + strconv.FormatInt(s.Seed, 10),
-		"-ginkgo.label-filter=" + s.filter(), "-ginkgo.focus=" + s.Focus,
+		"-ginkgo.label-filter=" + s.Labels, "-ginkgo.focus=" + s.Focus,
 	}, flags...)
 	cmd := exec.Command(program(suiteBinary), args...)
 	var output strings.Builder
@@ -314,16 +288,8 @@ func writeReport(artifacts string) error {
 	if err != nil {
 		return err
 	}
-	t := r.Summary.Statistics
-	say("%s: %d specs: %d passed, %d failed, %d deviations, %d skipped, %d inconclusive, %d errors, %d not run",
-		r.Summary.Result, t.Planned, t.Passed, t.Failed, t.Deviations, t.Skipped, t.Inconclusive, t.Errors, t.NotRun)
-	for _, p := range r.Profiles {
-		say("profile %s: %s (%d of %d behaviours passed, %d not covered)", p.Name, p.Result, p.Statistics.Passed, p.Statistics.Planned+p.Uncovered, p.Uncovered)
-	}
-	for _, s := range r.Specs {
-		if s.Verdict > report.Skipped {
-			say("%s: %s: %s", s.Verdict, s.Name, s.Reason)
-		}
+	for _, line := range r.Digest() {
+		say("%s", line)
 	}
 	say("report: %s, and as a page %s", filepath.Join(artifacts, "report.yaml"), filepath.Join(artifacts, "index.html"))
 	if r.Summary.Result == report.Failure {
@@ -362,11 +328,9 @@ func ginkgoArguments(s settings, artifacts string) []string {
 	args := []string{
 		"--procs=" + strconv.Itoa(s.Procs),
 		"--seed=" + strconv.FormatInt(s.Seed, 10),
-		"--randomize-all", "--fail-on-pending", "--fail-on-empty", "--keep-going",
-		"--timeout=" + time.Duration(float64(2*time.Hour)*s.Timeouts).String(),
-		"--poll-progress-after=180s", "--poll-progress-interval=60s",
+		"--keep-going", "--timeout=" + time.Duration(float64(2*time.Hour)*s.Timeouts).String(),
 		"--output-dir=" + artifacts, "--junit-report=junit.xml",
-		"--silence-skips", "--label-filter=" + s.filter(),
+		"--silence-skips", "--label-filter=" + s.Labels,
 	}
 	if s.Focus != "" {
 		args = append(args, "--focus="+s.Focus)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -15,6 +14,7 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 
 	"rollcall.dev/framework/cluster"
+	"rollcall.dev/framework/report"
 	"rollcall.dev/hack/kubernetes"
 )
 
@@ -172,39 +172,14 @@ func loadSettings(env func(string) string) (settings, error) {
 	return s, errors.Join(problems...)
 }
 
-// filter is LABELS without the specs that nobody wants by the way: those of an upgrade have nothing to say on a cluster that stays as it is, and
-// the others nothing about one; those for large clusters run only where LABELS names scale.
-func (s settings) filter() string {
-	parts := []string{"!upgrade"}
-	if len(s.Path) > 0 {
-		parts[0] = "upgrade"
-	}
-	if s.Labels != "" {
-		parts = append(parts, "("+s.Labels+")")
-	}
-	if !strings.Contains(s.Labels, "scale") {
-		parts = append(parts, "!scale")
-	}
-	return strings.Join(parts, " && ")
-}
-
 // prepareArtifacts makes the folder, empty of an earlier run's reports, and proves that it can be written to.
 func prepareArtifacts(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
 	}
-	for _, stale := range []string{"report.yaml", "junit.xml", "index.html", "histories", "logs", "parts"} {
-		if err := os.RemoveAll(filepath.Join(abs, stale)); err != nil {
-			return "", fmt.Errorf("ARTIFACTS=%s cannot be written to: %w", dir, err)
-		}
+	if err := report.PrepareFolder(abs); err != nil {
+		return "", fmt.Errorf("ARTIFACTS=%w", err)
 	}
-	if err := os.MkdirAll(filepath.Join(abs, "logs"), 0o755); err != nil {
-		return "", fmt.Errorf("ARTIFACTS=%s cannot be written to: %w", dir, err)
-	}
-	probe := filepath.Join(abs, ".writable")
-	if err := os.WriteFile(probe, nil, 0o644); err != nil {
-		return "", fmt.Errorf("ARTIFACTS=%s cannot be written to: %w", dir, err)
-	}
-	return abs, os.Remove(probe)
+	return abs, nil
 }

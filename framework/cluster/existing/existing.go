@@ -58,6 +58,23 @@ func CheckKubeconfig(value string) error {
 	return nil
 }
 
+// Describe asks the cluster that a KUBECONFIG value reaches what it is, and whether the suite can run there. The files of the state are absolute:
+// who uses it may work in another folder. Kubectl is left to the caller.
+func Describe(ctx context.Context, kubeconfig string) (cluster.State, error) {
+	var files []string
+	for _, path := range filepath.SplitList(kubeconfig) {
+		path, err := filepath.Abs(path)
+		if err != nil {
+			return cluster.State{}, fmt.Errorf("KUBECONFIG=%s: %w", kubeconfig, err)
+		}
+		files = append(files, path)
+	}
+	state := cluster.State{Provider: "existing", Kubeconfig: strings.Join(files, string(filepath.ListSeparator))}
+	finding, err := cluster.Examine(ctx, state)
+	state.Version, state.Nodes = finding.Version, len(finding.Nodes)
+	return state, err
+}
+
 func contexts(config *clientcmdapi.Config) string {
 	if len(config.Contexts) == 0 {
 		return "no context at all"

@@ -2,63 +2,43 @@ package suites
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
+	. "github.com/onsi/gomega"
 
 	"rollcall.dev/framework/catalog"
-	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/report"
 	"rollcall.dev/framework/rollout"
 )
 
-// What the run's report is made of: the plan before the first spec, and a line when a spec begins and when it ends. The report itself
-// is merged by whoever started the suite, so that there is one however the suite ended.
+// What the run's report is made of: the plan, and a line when a spec begins and when it ends. Where make e2e runs the suite, it has the plan
+// written before the first spec and merges the report itself, so that there is one however the suite ended.
 
-var identity = report.BindIdentity(flag.CommandLine, os.Getenv)
+func (s *suite) parts() string { return filepath.Join(s.Artifacts, "parts") }
 
-func parts() string { return filepath.Join(options.artifacts, "parts") }
-
-// running is set before the specs run. A dry run, for the plan or a list, walks through the nodes below too.
-var running bool
-
-// writePlan notes what is going to run. It takes a process of its own: after a dry run, Ginkgo no longer reports each spec.
-func writePlan(t *testing.T, state cluster.State) {
-	suite, _ := GinkgoConfiguration()
+// plan is what is going to run, or was to: the given specs.
+func (s *suite) plan(began time.Time, specs []SpecReport) *report.Plan {
 	plan := &report.Plan{Report: report.ConformanceReport{
-		Date:           time.Now().UTC().Truncate(time.Second),
-		Suite:          report.Suite{Version: report.SuiteVersion, Commit: options.commit, Seed: suite.RandomSeed},
-		Implementation: *identity,
-		Cluster:        report.Cluster{Provider: state.Provider, KubernetesVersion: state.Version, Nodes: state.Nodes},
-		Reproduce:      options.reproduce,
+		Date:           began.UTC().Truncate(time.Second),
+		Suite:          report.Suite{Version: cmp.Or(release(), report.SuiteVersion), Commit: s.commit, Seed: s.configuration.RandomSeed},
+		Implementation: s.implementation(),
+		Cluster:        report.Cluster{Provider: s.Cluster.Provider, KubernetesVersion: s.Cluster.Version, Nodes: s.Cluster.Nodes},
+		Reproduce:      s.Reproduce,
 	}}
-	if options.controller == "" {
-		i := &plan.Report.Implementation
-		version := state.Version
-		if n := len(state.Releases); n > 0 {
-			version += " to " + state.Releases[n-1].Version
-		}
-		i.Project, i.Version = cmp.Or(i.Project, "kube-controller-manager"), cmp.Or(i.Version, version)
-	}
 	for _, b := range catalog.All() {
 		plan.Report.Behaviours = append(plan.Report.Behaviours, report.Behaviour{ID: b.ID, Level: string(b.Level), Area: b.Area.Name, Statement: b.Statement, Unproven: b.Unproven})
 	}
-	for _, spec := range PreviewSpecs("Rollcall").SpecReports {
-		if selected(spec) {
-			plan.Specs = append(plan.Specs, report.Spec{Name: name(spec), Behaviours: behaviours(spec)})
-		}
+	for _, spec := range specs {
+		plan.Specs = append(plan.Specs, report.Spec{Name: name(spec), Behaviours: behaviours(spec)})
 	}
-	if err := plan.Save(parts()); err != nil {
-		t.Fatal(err)
-	}
+	return plan
 }
 
 // selected says whether the run's selection includes the spec: one that it leaves out is skipped without a word.
@@ -72,32 +52,55 @@ func behaviours(spec SpecReport) []string {
 	return catalog.SpecInfo{Labels: spec.Labels()}.Behaviours()
 }
 
-// part is this process's share of the results.
-var part *report.Part
-
-var _ = ReportBeforeEach(func(spec SpecReport) {
-	if !running || !selected(spec) {
-		return
-	}
-	if part == nil {
-		var err error
-		if part, err = report.OpenPart(parts(), GinkgoParallelProcess()); err != nil {
+func (s *suite) registerReport() {
+	ReportBeforeEach(func(spec SpecReport) {
+		if !selected(spec) {
+			return
+		}
+		if s.part == nil {
+			var err error
+			if s.part, err = report.OpenPart(s.parts(), GinkgoParallelProcess()); err != nil {
+				Fail(err.Error())
+			}
+		}
+		if err := s.part.Begin(name(spec)); err != nil {
 			Fail(err.Error())
 		}
+	})
+	ReportAfterEach(func(spec SpecReport) {
+		if s.part == nil || !selected(spec) {
+			return
+		}
+		if err := s.part.Append(result(spec)); err != nil {
+			Fail(err.Error())
+		}
+	})
+	if !s.launched {
+		ReportAfterSuite("writes the report", s.conclude)
 	}
-	if err := part.Begin(name(spec)); err != nil {
-		Fail(err.Error())
-	}
-})
+}
 
-var _ = ReportAfterEach(func(spec SpecReport) {
-	if part == nil || !selected(spec) {
-		return
+// conclude writes the report of a run that nobody has planned: Ginkgo cannot preview the specs of a process that is to run them.
+func (s *suite) conclude(run Report) {
+	cut := len(run.SpecialSuiteFailureReasons) > 0 || run.SuiteConfig.FailFast && !run.SuiteSucceeded
+	var specs []SpecReport
+	for _, spec := range run.SpecReports {
+		if selected(spec) || cut && spec.LeafNodeType.Is(types.NodeTypeIt) && included(spec, s.configuration) {
+			specs = append(specs, spec)
+		}
 	}
-	if err := part.Append(result(spec)); err != nil {
+	Expect(s.plan(run.StartTime, specs).Save(s.parts())).To(Succeed())
+	r, err := report.SaveAll(s.parts(), s.Artifacts)
+	Expect(err).NotTo(HaveOccurred())
+	lines := r.Digest()
+	for _, reason := range run.SpecialSuiteFailureReasons {
+		lines = append(lines, "the run was cut short: "+reason) // Ginkgo's -timeout, go test's, or an interrupt
+	}
+	AddReportEntry("Rollcall", ReportEntryVisibilityAlways, strings.Join(append(lines, "report: "+s.Artifacts), "\n"))
+	if err := r.Err(); err != nil && run.SuiteSucceeded {
 		Fail(err.Error())
 	}
-})
+}
 
 // result is what the report says of a spec.
 func result(spec SpecReport) report.Spec {
@@ -156,17 +159,24 @@ func verdict(spec SpecReport, judgement rollout.Judgement, deviation string) rep
 		return report.Inconclusive
 	case len(judgement.Violations) > 0:
 		return report.Failed
+	case spec.State.Is(types.SpecStateTimedout) && spec.Failure.Message == "A suite timeout occurred":
+		return report.NotRun // to its end: it is the run that was too long
 	case spec.State.Is(types.SpecStatePanicked), spec.Failure.FailureNodeType.Is(types.NodeTypeBeforeEach | types.NodeTypeBeforeAll | types.NodeTypeCleanupAfterEach | types.NodeTypeCleanupAfterAll):
 		return report.Error
 	}
 	return report.Failed
 }
 
-// place is a code location below the project's root.
+// place is a code location below the project's root, or below the working directory for somebody else's spec.
 func place(l types.CodeLocation) string {
 	file := l.FileName
 	if _, here, _, ok := runtime.Caller(0); ok {
-		if relative, err := filepath.Rel(filepath.Dir(filepath.Dir(here)), file); err == nil {
+		if relative, err := filepath.Rel(filepath.Dir(filepath.Dir(here)), file); err == nil && filepath.IsLocal(relative) {
+			return fmt.Sprintf("%s:%d", relative, l.LineNumber)
+		}
+	}
+	if directory, err := os.Getwd(); err == nil {
+		if relative, err := filepath.Rel(directory, file); err == nil {
 			file = relative
 		}
 	}
