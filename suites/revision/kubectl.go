@@ -78,7 +78,7 @@ var _ = Describe("kubectl rollout undo", func() {
 			ds.Labels["when"], ds.Annotations = "first", map[string]string{"when": "first"}
 		}).DaemonSet
 		updated(ctx, r, ds, tag("v2.6.0"))
-		r.Update(ctx, ds, rollout.Image(tag("v2.5.1")), rollout.MaxUnavailable(2), rollout.MinReadySeconds(1), func(ds *appsv1.DaemonSet) {
+		r.Update(ctx, ds, rollout.Image(tag("v2.5.1")), rollout.Edition("third"), rollout.MaxUnavailable(2), rollout.MinReadySeconds(1), func(ds *appsv1.DaemonSet) {
 			ds.Labels["when"], ds.Annotations["when"] = "third", "third"
 		})
 		before := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HaveRevisions(1, 2, 3))).DaemonSet
