@@ -128,6 +128,9 @@ func result(spec SpecReport) report.Spec {
 	}
 	r.Verdict = verdict(spec, judgement, deviation)
 	if r.Verdict != report.Passed {
+		if deviation != "" && len(spec.AdditionalFailures) > 0 {
+			deviation = spec.AdditionalFailures[0].Failure.Message + "\n" + deviation
+		}
 		text := cmp.Or(deviation, spec.Failure.ForwardedPanic, spec.Failure.Message, spec.State.String())
 		if len(judgement.Violations) > 0 && r.Verdict == report.Failed && !strings.HasPrefix(text, judgement.Violations[0].Invariant) {
 			// The spec itself gave up first. What the judge saw says better who broke what, where and when.
@@ -149,6 +152,10 @@ func verdict(spec SpecReport, judgement rollout.Judgement, deviation string) rep
 	switch {
 	case spec.State.Is(types.SpecStatePassed):
 		return report.Passed
+	case deviation != "" && judgement.Inconclusive != "":
+		return report.Inconclusive
+	case deviation != "" && len(spec.AdditionalFailures) > 0: // the judge found more than the deviation excuses
+		return report.Failed
 	case spec.State.Is(types.SpecStateSkipped) && deviation != "":
 		return report.Deviation
 	case spec.State.Is(types.SpecStateSkipped):

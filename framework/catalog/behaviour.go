@@ -122,6 +122,8 @@ type Deviation struct {
 	Versions string `json:"versions"`
 	// Summary says what happens instead.
 	Summary string `json:"summary"`
+	// Invariants are those that a history of it may break, by id: what else its specs break is not excused.
+	Invariants []string `json:"invariants,omitempty"`
 	// Links are reports of it, or the code that does it.
 	Links []Source `json:"links,omitempty"`
 	// Reproduced says where we saw it ourselves; empty if we did not. A deviation has a link or was reproduced.

@@ -183,6 +183,11 @@ func (b Behaviour) faults() []error {
 				fault("%w", err)
 			}
 		}
+		for _, id := range d.Invariants {
+			if !strings.HasPrefix(id, "M-") {
+				fault("the deviation of %s excuses %s, which is no invariant", d.Implementation, id)
+			}
+		}
 		if _, err := inRange(d.Versions, Judged); err != nil {
 			fault("%w", err)
 		}
