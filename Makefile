@@ -75,8 +75,12 @@ track-record: rollcall ## bugs that Kubernetes has had: the controllers that had
 	@hack/trackrecord.sh
 
 .PHONY: compare
-compare: rollcall ## what differs between two reports: A=report.yaml B=report.yaml
+compare: rollcall ## what differs between two reports: A=report.yaml B=report.yaml, as a page too: HTML=compare.html
 	@$(ROLLCALL) compare
+
+.PHONY: publishable
+publishable: rollcall ## whether a report is whole and says who made what it judges: REPORT=report.yaml
+	@$(ROLLCALL) publishable
 
 .PHONY: cluster-up
 cluster-up: rollcall ## a cluster that stays; make e2e REUSE=1 uses it

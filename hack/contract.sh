@@ -4,7 +4,8 @@
 # provider's binaries; builds them if need be.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-unset PROVIDER KUBECONFIG KUBERNETES_VERSION NODES CONTROLLER RESTART DEVIATIONS LABELS FOCUS PROCS SEED REPEAT TIMEOUT_FACTOR ARTIFACTS RESULTS REUSE IMAGES
+unset PROVIDER KUBECONFIG KUBERNETES_VERSION NODES CONTROLLER RESTART DEVIATIONS LABELS FOCUS PROCS SEED REPEAT TIMEOUT_FACTOR ARTIFACTS RESULTS REUSE IMAGES PUBLISH
+unset IMPLEMENTATION_ORGANIZATION IMPLEMENTATION_PROJECT IMPLEMENTATION_URL IMPLEMENTATION_VERSION IMPLEMENTATION_CONTACT
 work=$(mktemp -d)
 failed=0
 fail() { printf 'contract: FAILED: %s\n' "$*"; failed=1; }
@@ -68,6 +69,7 @@ refused 'no such controller' 'there is no program /does/not/exist' 5 PROVIDER=si
 refused 'no such signal' 'RESTART=HUP:5s: must be a signal and a time' 5 PROVIDER=simulated CONTROLLER=true RESTART=HUP:5s
 refused 'no place for results' 'RESULTS=here: must be configmap/NAMESPACE/NAME' 5 PROVIDER=simulated RESULTS=here
 refused 'nothing to restart' 'RESTART=TERM:5s: is for a CONTROLLER' 5 PROVIDER=simulated RESTART=TERM:5s
+refused 'a report for others that names nobody' 'PUBLISH=1: .* set IMPLEMENTATION_ORGANIZATION, IMPLEMENTATION_PROJECT' 5 PROVIDER=simulated PUBLISH=1
 refused 'nothing to reuse' 'there is no cluster to reuse' 5 REUSE=1
 refused 'no container engine' 'container engine' 10 PROVIDER=kind DOCKER_HOST=tcp://127.0.0.1:1
 touch "$work/file"

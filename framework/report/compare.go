@@ -10,6 +10,8 @@ import (
 
 // Comparison is what differs between two reports. Dates, durations and places do not count.
 type Comparison struct {
+	// Heads name the two reports' implementations.
+	Heads [2]string
 	// Circumstances are the differences in what was judged, by what, and where: "cluster.nodes: 5 → 12".
 	Circumstances []string
 	// Behaviours and Specs have another verdict, or are in one report only.
@@ -31,6 +33,11 @@ func (c Change) Worse() bool {
 	return c.Before != nil && c.After != nil && *c.After > *c.Before
 }
 
+// Better is the opposite.
+func (c Change) Better() bool {
+	return c.Before != nil && c.After != nil && *c.After < *c.Before
+}
+
 // String is one line: "C-05: passed → failed: The controller …".
 func (c Change) String() string {
 	word := func(v *Verdict) string {
@@ -44,7 +51,7 @@ func (c Change) String() string {
 
 // Compare compares two reports, the earlier or trusted one first.
 func Compare(a, b *ConformanceReport) Comparison {
-	var c Comparison
+	c := Comparison{Heads: [2]string{heading(a), heading(b)}}
 	differ := func(what, before, after string) {
 		if before != after {
 			c.Circumstances = append(c.Circumstances, fmt.Sprintf("%s: %s → %s", what, cmp.Or(before, `""`), cmp.Or(after, `""`)))
@@ -81,7 +88,7 @@ func Compare(a, b *ConformanceReport) Comparison {
 	return c
 }
 
-// changes joins the two sides by name and keeps what differs, what became worse first.
+// changes joins the two sides by name and keeps what differs, what became worse first, and of that the worst.
 func changes(before, after map[string]Change) []Change {
 	var out []Change
 	for name, b := range before {
@@ -102,6 +109,9 @@ func changes(before, after map[string]Change) []Change {
 			}
 			return 1
 		}
+		if x.Worse() && *x.After != *y.After { // a broken promise comes before one that nobody has looked at
+			return cmp.Compare(*y.After, *x.After)
+		}
 		return compareIDs(x.Name, y.Name)
 	})
 	return out
@@ -117,12 +127,46 @@ func (c Comparison) Worse() bool {
 	return slices.ContainsFunc(c.Behaviours, Change.Worse) || slices.ContainsFunc(c.Specs, Change.Worse)
 }
 
+// Conclusion says in one line how the second report stands to the first.
+func (c Comparison) Conclusion() string {
+	if c.Same() {
+		return "the two reports say the same"
+	}
+	count := func(is func(Change) bool) (words []string) {
+		for _, part := range []struct {
+			changes   []Change
+			one, many string
+		}{{c.Behaviours, "behaviour", "behaviours"}, {c.Specs, "spec", "specs"}} {
+			n := 0
+			for _, change := range part.changes {
+				if is(change) {
+					n++
+				}
+			}
+			switch {
+			case n == 1:
+				words = append(words, "1 "+part.one)
+			case n > 1:
+				words = append(words, fmt.Sprintf("%d %s", n, part.many))
+			}
+		}
+		return words
+	}
+	worse, better := strings.Join(count(Change.Worse), " and "), strings.Join(count(Change.Better), " and ")
+	switch {
+	case worse != "" && better != "":
+		return fmt.Sprintf("B is worse than A in %s, and better in %s", worse, better)
+	case worse != "":
+		return "B is worse than A in " + worse
+	case better != "":
+		return "B is better than A in " + better
+	}
+	return "B is neither better nor worse than A"
+}
+
 // Write writes the comparison for a person: what became worse is marked with an exclamation mark.
 func (c Comparison) Write(w io.Writer) error {
 	var b strings.Builder
-	if c.Same() {
-		b.WriteString("the two reports say the same\n")
-	}
 	if len(c.Circumstances) > 0 {
 		b.WriteString("circumstances\n")
 		for _, line := range c.Circumstances {
@@ -144,8 +188,17 @@ func (c Comparison) Write(w io.Writer) error {
 			fmt.Fprintf(&b, "  %s %s\n", mark, change)
 		}
 	}
+	fmt.Fprintln(&b, c.Conclusion())
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the comparison: %w", err)
+	}
+	return nil
+}
+
+// SaveComparison writes the comparison's page: one file that needs no network.
+func SaveComparison(path string, c Comparison) error {
+	if err := savePage(path, "page/compare.html", map[string]any{"Comparison": c}); err != nil {
+		return fmt.Errorf("save the comparison: %w", err)
 	}
 	return nil
 }

@@ -206,6 +206,6 @@ func SaveAll(parts, artifacts string) (*ConformanceReport, error) {
 		return r, errors.Join(faults, err)
 	}
 	return r, errors.Join(faults,
-		r.Save(filepath.Join(artifacts, "report.yaml")),
+		r.Save(filepath.Join(artifacts, reportFile)),
 		SavePage(filepath.Join(artifacts, "index.html"), r, HistoriesIn(artifacts)))
 }

@@ -103,23 +103,47 @@ func TestGoldenReport(t *testing.T) {
 	}
 }
 
-func TestLoadRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestLoadRefusesWhatIsNoWholeReport(t *testing.T) {
 	good, err := os.ReadFile(filepath.Join("testdata", "report.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, edit := range map[string][2]string{
-		"another version":    {"rollcall.dev/v1alpha1", "rollcall.dev/v9"},
-		"an unknown field":   {"kind: Conf", "extra: 1\nkind: Conf"},
-		"an unknown verdict": {"verdict: failed", "verdict: maybe"},
+	edited := func(from, to string) []byte { return bytes.Replace(good, []byte(from), []byte(to), 1) }
+	lastSpec := bytes.LastIndex(good, []byte("\n- name: ")) + 1
+	for name, c := range map[string]struct {
+		text []byte
+		want string
+	}{
+		"a newer version":          {edited("rollcall.dev/v1alpha1", "rollcall.dev/v9"), "it is of rollcall.dev/v9, and this version of Rollcall reads rollcall.dev/v1alpha1"},
+		"an unknown verdict":       {edited("verdict: failed", "verdict: maybe"), "it is damaged: "},
+		"another outcome":          {edited("result: failure", "result: success"), "the report contradicts itself: "},
+		"a spec is missing":        {good[:lastSpec], "it is cut short: 5 specs were planned, and it ends after 4"},
+		"cut in the middle":        {good[:bytes.Index(good, []byte("behaviours: ["))+15], "it is cut short or damaged: "},
+		"something of Kubernetes'": {[]byte("apiVersion: v1\nkind: Pod\n"), "it is not a report.yaml: "},
+		"prose":                    {[]byte("hello\n"), "it is not a report.yaml: "},
+		"nothing":                  {nil, "it is not a report.yaml: "},
 	} {
 		path := filepath.Join(t.TempDir(), "report.yaml")
-		if err := os.WriteFile(path, bytes.Replace(good, []byte(edit[0]), []byte(edit[1]), 1), 0o644); err != nil {
+		if err := os.WriteFile(path, c.text, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Load(path); err == nil || strings.Contains(err.Error(), "\n\n") {
-			t.Errorf("%s: the error is %v", name, err)
+		if _, err := Load(path); err == nil || !strings.HasPrefix(err.Error(), "load the report "+path+": "+c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: the error is %v, want %s", name, err, c.want)
 		}
+	}
+}
+
+func TestLoadIgnoresAFieldThatWasAdded(t *testing.T) {
+	good, err := os.ReadFile(filepath.Join("testdata", "report.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "report.yaml"), append([]byte("added: 1\n"), good...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Load(folder); err != nil || len(r.Specs) != 5 {
+		t.Errorf("got %v from a folder with a report of a later version", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"html/template"
@@ -39,11 +40,7 @@ func SideBySide(reports ...*ConformanceReport) (Columns, error) {
 	var c Columns
 	index := map[string]int{}
 	for i, r := range reports {
-		head := strings.TrimSpace(r.Implementation.Project + " " + r.Implementation.Version)
-		if r.Implementation.Version != r.Cluster.KubernetesVersion {
-			head += " on Kubernetes " + r.Cluster.KubernetesVersion
-		}
-		c.Heads, c.Results = append(c.Heads, head), append(c.Results, r.Summary.Result)
+		c.Heads, c.Results = append(c.Heads, heading(r)), append(c.Results, r.Summary.Result)
 		for _, b := range r.Behaviours {
 			at, known := index[b.ID]
 			if !known {
@@ -56,6 +53,15 @@ func SideBySide(reports ...*ConformanceReport) (Columns, error) {
 	}
 	slices.SortFunc(c.Rows, func(a, b Row) int { return compareIDs(a.ID, b.ID) })
 	return c, nil
+}
+
+// heading names a report's implementation, with the cluster's version where that is another.
+func heading(r *ConformanceReport) string {
+	head := strings.TrimSpace(cmp.Or(r.Implementation.Project, "unnamed implementation") + " " + r.Implementation.Version)
+	if r.Implementation.Version != r.Cluster.KubernetesVersion {
+		head += " on Kubernetes " + r.Cluster.KubernetesVersion
+	}
+	return head
 }
 
 // Write writes the rows that differ, for a person at a terminal.
@@ -85,17 +91,30 @@ func (c Columns) Write(w io.Writer) error {
 
 // SaveSideBySide writes the page of several reports: one file that needs no network.
 func SaveSideBySide(path string, c Columns) error {
+	if err := savePage(path, "page/sidebyside.html", map[string]any{"Columns": c}); err != nil {
+		return fmt.Errorf("save the reports side by side: %w", err)
+	}
+	return nil
+}
+
+// savePage writes a page of which all is in its template and the style that the pages share.
+func savePage(path, name string, data map[string]any) error {
 	style, err := pageFiles.ReadFile("page/style.css")
 	if err != nil {
-		return fmt.Errorf("save the reports side by side: %w", err)
+		return err
 	}
-	page, err := template.ParseFS(pageFiles, "page/sidebyside.html")
+	tables, err := pageFiles.ReadFile("page/tables.css")
 	if err != nil {
-		return fmt.Errorf("save the reports side by side: %w", err)
+		return err
 	}
+	page, err := template.ParseFS(pageFiles, name)
+	if err != nil {
+		return err
+	}
+	data["Style"] = template.CSS(style) + template.CSS(tables)
 	var out bytes.Buffer
-	if err := page.Execute(&out, map[string]any{"Style": template.CSS(style), "Columns": c}); err != nil {
-		return fmt.Errorf("save the reports side by side: %w", err)
+	if err := page.Execute(&out, data); err != nil {
+		return err
 	}
 	return writeWhole(path, out.Bytes())
 }

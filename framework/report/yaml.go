@@ -3,9 +3,12 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	ordered "go.yaml.in/yaml/v3"
@@ -14,6 +17,9 @@ import (
 
 // longestFlow is up to how many characters a list of words stays on one line. A list of ids, none longer than longestID, always does.
 const longestFlow, longestID = 80, 6
+
+// reportFile is the report's name in a folder of artifacts.
+const reportFile = "report.yaml"
 
 // Write writes the report as YAML, its fields in the order of the types here: the outcome comes before the details.
 func (r *ConformanceReport) Write(w io.Writer) error {
@@ -80,19 +86,53 @@ func (r *ConformanceReport) Save(path string) error {
 	return nil
 }
 
-// Load reads a report. A field that this version does not have is an error, for it may carry what the others mean.
+// Load reads a report, or the one in a folder of artifacts. A field that this version does not have is ignored, for fields may be added. What is no
+// report, is cut short, contradicts itself or has another apiVersion is an error of one line.
 func Load(path string) (*ConformanceReport, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, reportFile)
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("load the report: %w", err)
 	}
-	r := &ConformanceReport{}
-	if err := yaml.Unmarshal(text, r); err == nil && (r.APIVersion != APIVersion || r.Kind != Kind) {
-		return nil, fmt.Errorf("load the report %s: it is a %q %q, not a %s %s", path, r.APIVersion, r.Kind, APIVersion, Kind)
-	}
-	r = &ConformanceReport{}
-	if err := yaml.UnmarshalStrict(text, r); err != nil {
+	r, err := parse(text)
+	if err != nil {
 		return nil, fmt.Errorf("load the report %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func parse(text []byte) (*ConformanceReport, error) {
+	var head struct {
+		APIVersion, Kind string
+	}
+	if err := yaml.Unmarshal(text, &head); err != nil {
+		if bytes.HasPrefix(text, []byte("apiVersion: rollcall.dev/")) {
+			return nil, fmt.Errorf("it is cut short or damaged: %w", err)
+		}
+		return nil, errors.New("it is not a report.yaml: it is no YAML with fields")
+	}
+	group, _, _ := strings.Cut(APIVersion, "/")
+	switch {
+	case head.Kind != Kind || !strings.HasPrefix(head.APIVersion, group+"/"):
+		return nil, fmt.Errorf("it is not a report.yaml: that begins with apiVersion %s and kind %s, and this has %q and %q", APIVersion, Kind, head.APIVersion, head.Kind)
+	case head.APIVersion != APIVersion:
+		return nil, fmt.Errorf("it is of %s, and this version of Rollcall reads %s: use the version that wrote it, or a later one", head.APIVersion, APIVersion)
+	}
+	r := &ConformanceReport{}
+	if err := yaml.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("it is damaged: %w", err)
+	}
+	if planned := r.Summary.Planned; planned > len(r.Specs) {
+		return nil, fmt.Errorf("it is cut short: %d specs were planned, and it ends after %d", planned, len(r.Specs))
+	}
+	if err := r.Validate(); err != nil {
+		first, others, _ := strings.Cut(err.Error(), "\n")
+		if others != "" {
+			first += fmt.Sprintf(" (and %d more)", 1+strings.Count(others, "\n"))
+		}
+		return nil, errors.New(first)
 	}
 	return r, nil
 }

@@ -19,7 +19,7 @@ func runCompare(_ context.Context, _ settings) error {
 		}
 		r, err := report.Load(path)
 		if err != nil {
-			return fmt.Errorf("%s=%s: %w", name, path, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		reports[i] = r
 	}
@@ -27,8 +27,32 @@ func runCompare(_ context.Context, _ settings) error {
 	if err := comparison.Write(os.Stdout); err != nil {
 		return err
 	}
+	if page := os.Getenv("HTML"); page != "" {
+		if err := report.SaveComparison(page, comparison); err != nil {
+			return err
+		}
+		say("compare: %s", page)
+	}
 	if comparison.Worse() {
 		return specsFailed{errors.New("the second report is worse than the first")}
 	}
+	return nil
+}
+
+// runPublishable says whether REPORT can be handed on: it is whole, agrees with itself, and names who made what was judged.
+func runPublishable(_ context.Context, s settings) error {
+	path := os.Getenv("REPORT")
+	if path == "" {
+		path = s.Artifacts
+	}
+	r, err := report.Load(path)
+	if err == nil {
+		err = r.Implementation.RequireIdentity()
+	}
+	if err != nil {
+		return fmt.Errorf("REPORT=%s: %w", path, err)
+	}
+	i := r.Implementation
+	say("%s can be published: %s of %s %s by %s", path, r.Summary.Result, i.Project, i.Version, i.Organization)
 	return nil
 }

@@ -143,6 +143,15 @@ func parseRestart(text string) (r restart, ok bool) {
 	return r, err == nil && r.signal != 0 && r.every >= time.Second
 }
 
+// String is the setting's value.
+func (r restart) String() string {
+	name := "KILL"
+	if r.signal == syscall.SIGTERM {
+		name = "TERM"
+	}
+	return name + ":" + r.every.String()
+}
+
 func exitText(err error) string {
 	if err == nil {
 		return "exit code 0"

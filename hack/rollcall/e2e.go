@@ -238,7 +238,7 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 		"-rollcall.deviations=" + s.Deviations,
 		"-rollcall.controller=" + s.Controller,
 		"-rollcall.commit=" + commit(ctx),
-		"-rollcall.reproduce=" + reproduce(s),
+		"-rollcall.reproduce=" + reproduce(s, state, os.Getenv),
 		"-rollcall.timeout-factor=" + strconv.FormatFloat(s.Timeouts, 'g', -1, 64),
 	}
 	if s.CutWatches > 0 {
@@ -248,6 +248,9 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 		flags = append(flags, "-rollcall.disturbed="+string(history.ControllerRestarted))
 	}
 	if err := writePlan(ctx, s, flags); err != nil {
+		return err
+	}
+	if err := addToPlan(artifacts, s, state); err != nil {
 		return err
 	}
 	args := append(ginkgoArguments(s, artifacts), program(suiteBinary), "--")
@@ -308,20 +311,6 @@ func commit(ctx context.Context) string {
 		return ""
 	}
 	return strings.TrimSpace(string(out))
-}
-
-// reproduce is the command that repeats the run.
-func reproduce(s settings) string {
-	words := []string{"make", "e2e", fmt.Sprintf("SEED=%d", s.Seed), "KUBERNETES_VERSION=" + s.Version}
-	if n := len(s.Path); n > 0 {
-		words = []string{"make", "upgrade", fmt.Sprintf("SEED=%d", s.Seed), "FROM=" + s.Path[0], "TO=" + s.Path[n-1]}
-	}
-	for _, name := range []string{"PROVIDER", "NODES", "CONTROLLER", "RESTART", "DEVIATIONS", "LABELS", "FOCUS", "PROCS", "REPEAT", "TIMEOUT_FACTOR", "IMAGES"} {
-		if value := os.Getenv(name); value != "" {
-			words = append(words, name+"='"+strings.ReplaceAll(value, "'", `'\''`)+"'")
-		}
-	}
-	return strings.Join(words, " ")
 }
 
 func ginkgoArguments(s settings, artifacts string) []string {

@@ -63,7 +63,8 @@ const variables = `  PROVIDER            auto (default), simulated, kind, existi
   TIMEOUT_FACTOR      multiplies every time limit
   ARTIFACTS           where reports go (default _artifacts)
   RESULTS             configmap/NAMESPACE/NAME: reports go there too, for a pod whose folder goes with it
-  REUSE               1: use the cluster of make cluster-up`
+  REUSE               1: use the cluster of make cluster-up
+  PUBLISH             1: the report is for others; without all of IMPLEMENTATION_… nothing is run`
 
 // loadSettings reads the environment. The error names every variable that is wrong, one line each.
 func loadSettings(env func(string) string) (settings, error) {
@@ -164,6 +165,11 @@ func loadSettings(env func(string) string) (settings, error) {
 			if _, err := exec.LookPath(program); err != nil {
 				complain("CONTROLLER", s.Controller, "there is no program "+program)
 			}
+		}
+	}
+	if oneOf("PUBLISH", "0", "0", "1") == "1" {
+		if err := report.IdentityFrom(env).RequireIdentity(); err != nil {
+			problems = append(problems, fmt.Errorf("PUBLISH=1: %w", err))
 		}
 	}
 	if s.Reuse && s.Provider == "existing" {
