@@ -233,6 +233,7 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 	}
 	defer os.Remove(handle)
 	flags := []string{
+		"-test.run=^TestSuites$", // the package has tests of its own
 		"-rollcall.cluster=" + handle,
 		"-rollcall.artifacts=" + artifacts,
 		"-rollcall.deviations=" + s.Deviations,
@@ -270,7 +271,7 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 // writePlan has the suite note what it is going to run, so that a report can name what did not.
 func writePlan(ctx context.Context, s settings, flags []string) error {
 	args := append([]string{
-		"-test.run=^TestSuites$", "-rollcall.plan", "-ginkgo.seed=" + strconv.FormatInt(s.Seed, 10),
+		"-rollcall.plan", "-ginkgo.seed=" + strconv.FormatInt(s.Seed, 10),
 		"-ginkgo.label-filter=" + s.Labels, "-ginkgo.focus=" + s.Focus,
 	}, flags...)
 	cmd := exec.Command(program(suiteBinary), args...)
