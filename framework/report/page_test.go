@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,4 +151,33 @@ func TestWriteSamplePages(t *testing.T) {
 		}
 		t.Logf("%s: %d KiB", name, info.Size()>>10)
 	}
+	a, b := sampleOf(t, 1), sampleOf(t, 3)
+	columns, err := SideBySide(a, b, a, b, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := SaveSideBySide(filepath.Join(*pages, "matrix.html"), columns); err != nil {
+		t.Fatal(err)
+	}
+	if err := SaveComparison(filepath.Join(*pages, "compare.html"), Compare(a, b)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sampleOf is the sample without its first specs.
+func sampleOf(t testing.TB, first int) *ConformanceReport {
+	plan, results := samplePlan(), sampleResults()
+	plan.Report.Implementation.Version = fmt.Sprintf("v1.%d.0", 36-first)
+	plan.Specs = plan.Specs[first:]
+	var left []Line
+	for _, l := range results {
+		if slices.ContainsFunc(plan.Specs, func(s Spec) bool { return s.Name == l.Result.Name }) {
+			left = append(left, l)
+		}
+	}
+	r, err := Merge(plan, left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }

@@ -18,18 +18,33 @@ type Columns struct {
 	Heads []string
 	// Results are the outcomes of the runs.
 	Results []Outcome
-	Rows    []Row
+	// Profiles are theirs by level: "core success, extended partial".
+	Profiles []string
+	Rows     []Row
 }
 
 // Row is a behaviour and its verdicts, one a report; NotRun where a report does not have it.
 type Row struct {
 	ID, Level, Statement string
 	Verdicts             []Verdict
+	// Reasons are those of the verdicts other than passed, where a spec gives one; empty strings elsewhere.
+	Reasons []string
 }
 
 // Differs says whether the reports disagree.
 func (r Row) Differs() bool {
 	return slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v != r.Verdicts[0] })
+}
+
+// Differing are the rows on which the reports disagree.
+func (c Columns) Differing() []Row {
+	var rows []Row
+	for _, r := range c.Rows {
+		if r.Differs() {
+			rows = append(rows, r)
+		}
+	}
+	return rows
 }
 
 // SideBySide puts reports next to each other, in the order in which they are given.
@@ -41,14 +56,29 @@ func SideBySide(reports ...*ConformanceReport) (Columns, error) {
 	index := map[string]int{}
 	for i, r := range reports {
 		c.Heads, c.Results = append(c.Heads, heading(r)), append(c.Results, r.Summary.Result)
+		var profiles []string
+		for _, p := range r.Profiles {
+			profiles = append(profiles, p.Name+" "+string(p.Result))
+		}
+		c.Profiles = append(c.Profiles, strings.Join(profiles, ", "))
+		specs := map[string]Spec{}
+		for _, s := range r.Specs {
+			specs[s.Name] = s
+		}
 		for _, b := range r.Behaviours {
 			at, known := index[b.ID]
 			if !known {
 				at, index[b.ID] = len(c.Rows), len(c.Rows)
 				verdicts := slices.Repeat([]Verdict{NotRun}, len(reports))
-				c.Rows = append(c.Rows, Row{ID: b.ID, Level: b.Level, Statement: b.Statement, Verdicts: verdicts})
+				c.Rows = append(c.Rows, Row{ID: b.ID, Level: b.Level, Statement: b.Statement, Verdicts: verdicts, Reasons: make([]string, len(reports))})
 			}
 			c.Rows[at].Verdicts[i] = b.Verdict
+			for _, name := range b.Specs {
+				if s := specs[name]; b.Verdict != Passed && s.Verdict == b.Verdict && s.Reason != "" {
+					c.Rows[at].Reasons[i] = name + ": " + s.Reason
+					break
+				}
+			}
 		}
 	}
 	slices.SortFunc(c.Rows, func(a, b Row) int { return compareIDs(a.ID, b.ID) })

@@ -259,6 +259,22 @@ func TestPage(t *testing.T) {
 		p.quiet()
 	})
 
+	for page, want := range map[string]string{"matrix": "What differs", "compare": "B is worse than A"} {
+		t.Run(page, func(t *testing.T) {
+			p := open(t, chromium)
+			p.do("open", chromedp.Navigate((&url.URL{Scheme: "file", Path: filepath.Join(dir, page+".html")}).String()))
+			if text := p.text("body"); !strings.Contains(text, want) {
+				t.Errorf("the page does not say %q: %s", want, text)
+			}
+			if wide := get(p, "measure", chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`)); wide {
+				t.Error("the page has to be scrolled sideways")
+			}
+			for _, scheme := range []string{"light", "dark"} {
+				p.scheme(scheme)
+				p.picture(page + "-" + scheme)
+			}
+		})
+	}
 	t.Run("5000 nodes", func(t *testing.T) {
 		p := open(t, chromium)
 		p.scheme("light")
