@@ -128,8 +128,9 @@ func result(spec SpecReport) report.Spec {
 	}
 	r.Verdict = verdict(spec, judgement, deviation)
 	if r.Verdict != report.Passed {
-		if deviation != "" && len(spec.AdditionalFailures) > 0 {
-			deviation = spec.AdditionalFailures[0].Failure.Message + "\n" + deviation
+		// After the spec has ended as a known deviation, or by Skip.
+		if more := cmp.Or(further(spec, false), further(spec, true)); more != "" && spec.State.Is(types.SpecStateSkipped) {
+			deviation = more + "\n" + cmp.Or(deviation, spec.Failure.Message)
 		}
 		text := cmp.Or(deviation, spec.Failure.ForwardedPanic, spec.Failure.Message, spec.State.String())
 		if len(judgement.Violations) > 0 && r.Verdict == report.Failed && !strings.HasPrefix(text, judgement.Violations[0].Invariant) {
@@ -154,8 +155,10 @@ func verdict(spec SpecReport, judgement rollout.Judgement, deviation string) rep
 		return report.Passed
 	case deviation != "" && judgement.Inconclusive != "":
 		return report.Inconclusive
-	case deviation != "" && len(spec.AdditionalFailures) > 0: // the judge found more than the deviation excuses
+	case deviation != "" && further(spec, false) != "": // the judge found more than the deviation excuses
 		return report.Failed
+	case spec.State.Is(types.SpecStateSkipped) && further(spec, true) != "":
+		return report.Error
 	case spec.State.Is(types.SpecStateSkipped) && deviation != "":
 		return report.Deviation
 	case spec.State.Is(types.SpecStateSkipped):
@@ -168,10 +171,27 @@ func verdict(spec SpecReport, judgement rollout.Judgement, deviation string) rep
 		return report.Failed
 	case spec.State.Is(types.SpecStateTimedout) && spec.Failure.Message == "A suite timeout occurred":
 		return report.NotRun // to its end: it is the run that was too long
-	case spec.State.Is(types.SpecStatePanicked), spec.Failure.FailureNodeType.Is(types.NodeTypeBeforeEach | types.NodeTypeBeforeAll | types.NodeTypeCleanupAfterEach | types.NodeTypeCleanupAfterAll):
+	case spec.State.Is(types.SpecStatePanicked), spec.Failure.FailureNodeType.Is(types.NodeTypeBeforeEach | types.NodeTypeBeforeAll | inCleanUp):
 		return report.Error
 	}
 	return report.Failed
+}
+
+// inCleanUp are the nodes of ours that take back what a spec did.
+const inCleanUp = types.NodeTypeCleanupAfterEach | types.NodeTypeCleanupAfterAll
+
+// further is the first failure after the spec's own end: of our clean-up, or of anything else.
+func further(spec SpecReport, cleanUp bool) string {
+	for _, f := range spec.AdditionalFailures {
+		if f.Failure.FailureNodeType.Is(inCleanUp) == cleanUp {
+			text := cmp.Or(f.Failure.ForwardedPanic, f.Failure.Message)
+			if inner := f.Failure.AdditionalFailure; inner != nil { // what was under way when the time was up
+				text += ": " + inner.Failure.Message
+			}
+			return text
+		}
+	}
+	return ""
 }
 
 // place is a code location below the project's root, or below the working directory for somebody else's spec.

@@ -56,12 +56,12 @@ func (r *R) ReturnNode(ctx context.Context, name string) {
 func (r *R) StopNode(ctx context.Context, name string) {
 	ginkgo.GinkgoHelper()
 	lifecycle := r.nodeLifecycle()
-	ginkgo.DeferCleanup(func(ctx context.Context) error {
+	r.EndLater(name, func(ctx context.Context) error {
 		if err := lifecycle.StartNode(ctx, &types.Node{Name: name}); err != nil && !apierrors.IsNotFound(err) {
 			return err
 		}
 		return nil
-	}, ginkgo.NodeTimeout(r.patience(2*time.Minute)))
+	})
 	act := history.Act{Verb: "stop node", Object: nodeReference(name), Disturbs: []history.Disturbance{history.NodesDown, history.ReadinessFlaps, history.NodesChanged}}
 	r.Act(ctx, act, func(ctx context.Context) error { return lifecycle.StopNode(ctx, &types.Node{Name: name}) })
 }

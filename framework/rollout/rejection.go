@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"context"
-	"time"
 
 	"github.com/onsi/ginkgo/v2"
 
@@ -15,7 +14,7 @@ import (
 func (r *R) RejectPods(ctx context.Context, node, reason string) {
 	ginkgo.GinkgoHelper()
 	rejecter := Need[cluster.PodRejecter](r)
-	ginkgo.DeferCleanup(func(ctx context.Context) error { return rejecter.AcceptPods(ctx, node) }, ginkgo.NodeTimeout(r.patience(time.Minute)))
+	r.EndLater(node, func(ctx context.Context) error { return rejecter.AcceptPods(ctx, node) })
 	act := history.Act{Verb: "reject pods", Object: nodeReference(node), Disturbs: []history.Disturbance{history.PodsFailed}, Note: reason}
 	r.Act(ctx, act, func(ctx context.Context) error { return rejecter.RejectPods(ctx, node, reason) })
 }

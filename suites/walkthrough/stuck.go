@@ -146,12 +146,7 @@ func (w *walk) nodesWithoutPod(ctx context.Context) []string {
 // may be early or late by as much as the clock is wrong is not the controller's fault.
 func (w *walk) skewed(ctx context.Context, ahead time.Duration) {
 	GinkgoHelper()
-	skewer := rollout.Need[cluster.ClockSkewer](w.R)
-	node := w.NodesAlone(ctx, 2)[0]
-	DeferCleanup(func(ctx context.Context) error { return skewer.SkewClock(ctx, node, 0) }, NodeTimeout(time.Minute))
-	object := history.Reference{Resource: history.Nodes, Name: node}
-	w.Act(ctx, history.Act{Verb: "skew clock", Object: object, Disturbs: []history.Disturbance{history.ClockSkewed}, Note: "by " + ahead.String()},
-		func(ctx context.Context) error { return skewer.SkewClock(ctx, node, ahead) })
+	w.SkewClock(ctx, w.NodesAlone(ctx, 2)[0], ahead)
 
 	ds := w.applied(ctx, fixtures.FluentdMinReadyFile)
 	w.change(ctx, "set", "image", resourceName, fixtures.FluentdName+"="+fixtures.FluentdNext)
