@@ -151,6 +151,8 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		})))
 		Expect(rollout.Where(replaced.Pods, rollout.OnNode(pod.Spec.NodeName))).To(HaveLen(1), "the node of the released pod should have another")
 
+		// At rest nothing but the change itself makes a controller look at the pod again.
+		r.Settle(ctx)
 		rename(fixtures.FluentdName)
 		after := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.Match("have taken the pod back, or pruned it", func(s rollout.State) string {
 			if live := s.Find(pod); live != nil && len(live.OwnerReferences) == 0 {
