@@ -2,7 +2,9 @@ package upgrade
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -52,6 +54,7 @@ func through(ctx context.Context, r *rollout.R, releases []cluster.Release) {
 	editions := []string{"even", "odd"}
 	moving := r.Create(ctx, fixtures.Fluentd(), rollout.Named("moving"), furnished, rollout.Edition(editions[0]), rollout.MaxUnavailable(1), rollout.MinReadySeconds(2))
 	r.Eventually(ctx, moving).Should(rollout.BeComplete())
+	var further []string // the last thing that is told: all else is looked at before
 	for i, release := range releases {
 		edition := editions[(i+1)%2]
 		r.Update(ctx, moving, rollout.Edition(edition))
@@ -60,13 +63,16 @@ func through(ctx context.Context, r *rollout.R, releases []cluster.Release) {
 		r.Upgrade(ctx, release)
 		after := r.Eventually(ctx, moving).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(nodes, "of the new template", updated)))
 		Expect(after.Pods).To(ContainElements(rollout.SamePods(rollout.Where(half.Pods, updated))...), "pods that were up to date before the change to %s should run on", release.Version)
-		Expect(after.Revisions).To(HaveLen(2), "with %s there should be a revision for each of the two templates", release.Version)
+		if n := len(after.Revisions); n != 2 {
+			further = append(further, fmt.Sprintf("DaemonSet %s should have a revision for each of its two templates with %s, but it has %d", moving.Name, release.Version, n))
+		}
 		r.Settle(ctx)
 		for _, k := range still {
-			k.look(r, release)
+			further = append(further, k.look(r, release)...)
 		}
 	}
 	for _, k := range still {
 		k.resume(ctx)
 	}
+	Expect(further).To(BeEmpty(), strings.Join(further, "\n"))
 }
