@@ -21,11 +21,16 @@ type Plan struct {
 	Report ConformanceReport `json:"report"`
 	// Specs are the specs that the run's selection includes, with Name and Behaviours. Verdicts are not read.
 	Specs []Spec `json:"specs"`
+	// Shard says which of several shards this plan is of, if it is one's: Specs are its share then.
+	Shard *Shard `json:"shard,omitempty"`
+	// Shares are those of all shards, so that any of them tells what was to be run.
+	Shares [][]Spec `json:"shares,omitempty"`
 }
 
 const (
 	planFile    = "plan.json"
 	partPattern = "*.jsonl"
+	outcomeFile = "outcome"
 )
 
 // Save writes the plan into dir, which is made if need be. It is there whole or not at all.
