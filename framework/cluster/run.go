@@ -43,30 +43,39 @@ func BeginRun(ctx context.Context, client kubernetes.Interface, run string) erro
 	if _, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("creating the run's namespace: %w", err)
 	}
-	leases := client.CoordinationV1().Leases(namespace.Name)
+	if err := createHeartbeat(ctx, client, run); err != nil {
+		return err
+	}
+	go beat(ctx, client, run)
+	return nil
+}
+
+func createHeartbeat(ctx context.Context, client kubernetes.Interface, run string) error {
 	now := metav1.NowMicro()
 	lease := &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Name: heartbeatName, Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Name: heartbeatName, Labels: map[string]string{RunLabel: run}},
 		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &run, RenewTime: &now},
 	}
-	if _, err := leases.Create(ctx, lease, metav1.CreateOptions{}); err != nil {
+	if _, err := client.CoordinationV1().Leases(RunNamespace(run)).Create(ctx, lease, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("creating the run's heartbeat: %w", err)
 	}
-	go func() {
-		tick := time.NewTicker(heartbeatEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case now := <-tick.C:
-				patch := fmt.Sprintf(`{"spec":{"renewTime":%q}}`, now.UTC().Format(metav1.RFC3339Micro))
-				// A beat that is lost, because the API server is being restarted say, is made up for by the next.
-				_, _ = leases.Patch(ctx, heartbeatName, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
-			}
-		}
-	}()
 	return nil
+}
+
+// beat keeps the heartbeat going until ctx ends.
+func beat(ctx context.Context, client kubernetes.Interface, run string) {
+	tick := time.NewTicker(heartbeatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			patch := fmt.Sprintf(`{"spec":{"renewTime":%q}}`, now.UTC().Format(metav1.RFC3339Micro))
+			// A beat that is lost, because the API server is being restarted say, is made up for by the next.
+			_, _ = client.CoordinationV1().Leases(RunNamespace(run)).Patch(ctx, heartbeatName, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		}
+	}
 }
 
 // DeadRuns returns the ids of the runs that left something behind and no longer beat.

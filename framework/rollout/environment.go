@@ -37,6 +37,8 @@ type Environment struct {
 	Disturbances []history.Disturbance
 	// Implementation names what is judged.
 	Implementation string
+	// Sharded says that other runs use the cluster at the same time, which the node leases have to be shared with (cluster.JoinShards).
+	Sharded bool
 }
 
 // environment is set once, before the first spec runs.

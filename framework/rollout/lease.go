@@ -13,19 +13,44 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/util/workqueue"
 
 	"rollcall.dev/framework/cluster"
 )
 
-// Specs of one run share the cluster's nodes through one ConfigMap: who holds which node, alone or with others. It is written
+// Specs share the cluster's nodes through one ConfigMap: who holds which node, alone or with others. It is written
 // with its resourceVersion, so several nodes are leased at once or none, and no two specs can wait for each other's.
+// It is the run's own, or all shards' on the cluster.
 const leasesName = "node-leases"
 
-// holders are those of one node. Either Alone is set or Shared has entries.
+// tables are where the leases are.
+func (e *Environment) tables() corev1client.ConfigMapInterface {
+	return e.Client.CoreV1().ConfigMaps(cluster.RunNamespace(e.leasesOf()))
+}
+
+func (e *Environment) leasesOf() string {
+	if e.Sharded {
+		return cluster.Shards
+	}
+	return e.Run
+}
+
+// entry is a holder in a table, which specs of several runs may share.
+func (e *Environment) entry(holder string) string { return e.Run + "/" + holder }
+
+// runOf is the run of an entry.
+func runOf(entry string) string {
+	run, _, _ := strings.Cut(entry, "/")
+	return run
+}
+
+// holders are those of one node, or of the whole cluster. Either Alone is set or Shared has entries.
 type holders struct {
 	Alone  string   `json:"alone,omitempty"`
 	Shared []string `json:"shared,omitempty"`
+	// Wanted is who waits to have the whole cluster alone: nobody joins those that share it.
+	Wanted string `json:"wanted,omitempty"`
 }
 
 func (h holders) free(alone bool) bool { return h.Alone == "" && (!alone || len(h.Shared) == 0) }
@@ -37,16 +62,11 @@ var errTooFewNodes = errors.New("too few nodes")
 // Each gets the holder's label.
 func (e *Environment) lease(ctx context.Context, holder string, count int, alone bool) ([]string, error) {
 	all := count == 0
-	tables := e.Client.CoreV1().ConfigMaps(cluster.RunNamespace(e.Run))
-	only := metav1.ListOptions{FieldSelector: "metadata.name=" + leasesName}
+	vigil := cluster.NewVigil()
 	for {
-		list, err := tables.List(ctx, only)
+		table, version, err := e.table(ctx, leasesName)
 		if err != nil {
-			return nil, fmt.Errorf("reading the node leases: %w", err)
-		}
-		table := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: leasesName, Labels: map[string]string{cluster.RunLabel: e.Run}}}
-		if len(list.Items) > 0 {
-			table = &list.Items[0]
+			return nil, err
 		}
 		// The nodes after the table, each time: one that its holder has returned by then is there again, and one that is missing is held.
 		nodes, err := cluster.UsableNodes(ctx, e.Client)
@@ -63,7 +83,7 @@ func (e *Environment) lease(ctx context.Context, holder string, count int, alone
 		}
 		chosen := choose(nodes, known, count, alone, all)
 		if chosen == nil {
-			if err := e.awaitLeaseChange(ctx, list.ResourceVersion, only); err != nil {
+			if err := e.awaitLeaseChange(ctx, leasesName, version, known, vigil); err != nil {
 				return nil, err
 			}
 			continue
@@ -71,9 +91,9 @@ func (e *Environment) lease(ctx context.Context, holder string, count int, alone
 		for _, node := range chosen {
 			h := known[node]
 			if alone {
-				h.Alone = holder
+				h.Alone = e.entry(holder)
 			} else {
-				h.Shared = append(h.Shared, holder)
+				h.Shared = append(h.Shared, e.entry(holder))
 			}
 			known[node] = h
 		}
@@ -91,26 +111,47 @@ func (e *Environment) release(ctx context.Context, holder string, nodes []string
 	if err := e.labelNodes(ctx, nodes, holder, false); err != nil {
 		return err
 	}
+	return e.strike(ctx, leasesName, func(entry string) bool { return entry == e.entry(holder) })
+}
+
+// strike takes entries off a table.
+func (e *Environment) strike(ctx context.Context, name string, which func(entry string) bool) error {
 	for {
-		table, err := e.Client.CoreV1().ConfigMaps(cluster.RunNamespace(e.Run)).Get(ctx, leasesName, metav1.GetOptions{})
+		table, err := e.tables().Get(ctx, name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("reading the node leases: %w", err)
+			return fmt.Errorf("reading the leases: %w", err)
 		}
 		known := parseLeases(table.Data)
-		for node, h := range known {
-			if h.Alone == holder {
+		for key, h := range known {
+			if which(h.Alone) {
 				h.Alone = ""
 			}
-			h.Shared = slices.DeleteFunc(h.Shared, func(s string) bool { return s == holder })
-			known[node] = h
+			if which(h.Wanted) {
+				h.Wanted = ""
+			}
+			h.Shared = slices.DeleteFunc(h.Shared, which)
+			known[key] = h
 		}
 		if err := e.writeLeases(ctx, table, known); !apierrors.IsConflict(err) {
 			return err
 		}
 	}
+}
+
+// table returns a table, an empty one if there is none, and the version to watch from.
+func (e *Environment) table(ctx context.Context, name string) (*corev1.ConfigMap, string, error) {
+	list, err := e.tables().List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name})
+	if err != nil {
+		return nil, "", fmt.Errorf("reading the leases: %w", err)
+	}
+	if len(list.Items) > 0 {
+		return &list.Items[0], list.ResourceVersion, nil
+	}
+	labels := map[string]string{cluster.RunLabel: e.leasesOf()}
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, list.ResourceVersion, nil
 }
 
 // choose picks count nodes that can be had, those with the fewest holders first; nil if there are not enough now.
@@ -171,7 +212,7 @@ func (e *Environment) writeLeases(ctx context.Context, table *corev1.ConfigMap, 
 	table = table.DeepCopy()
 	table.Data = map[string]string{}
 	for node, h := range known {
-		if h.Alone == "" && len(h.Shared) == 0 {
+		if h.Alone == "" && h.Wanted == "" && len(h.Shared) == 0 {
 			continue
 		}
 		text, err := json.Marshal(h)
@@ -180,30 +221,13 @@ func (e *Environment) writeLeases(ctx context.Context, table *corev1.ConfigMap, 
 		}
 		table.Data[node] = string(text)
 	}
-	tables := e.Client.CoreV1().ConfigMaps(cluster.RunNamespace(e.Run))
 	var err error
 	if table.ResourceVersion == "" {
-		_, err = tables.Create(ctx, table, metav1.CreateOptions{})
+		_, err = e.tables().Create(ctx, table, metav1.CreateOptions{})
 	} else {
-		_, err = tables.Update(ctx, table, metav1.UpdateOptions{})
+		_, err = e.tables().Update(ctx, table, metav1.UpdateOptions{})
 	}
 	return err
-}
-
-// awaitLeaseChange returns when the table is written.
-func (e *Environment) awaitLeaseChange(ctx context.Context, since string, only metav1.ListOptions) error {
-	only.ResourceVersion = since
-	w, err := e.Client.CoreV1().ConfigMaps(cluster.RunNamespace(e.Run)).Watch(ctx, only)
-	if err != nil {
-		return fmt.Errorf("waiting for nodes that other specs hold: %w", err)
-	}
-	defer w.Stop()
-	select {
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for nodes that other specs hold: %w", context.Cause(ctx))
-	case <-w.ResultChan(): // an event, or the end of the watch: look again
-		return nil
-	}
 }
 
 // labelNodes sets or removes the label that the holder's DaemonSets select nodes by.

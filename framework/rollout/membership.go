@@ -121,17 +121,16 @@ func (r *R) bringBackLater(lifecycle cluster.NodeLifecycle, name string) {
 
 // reserve leases a node that does not exist yet, so that no other spec takes it when it appears.
 func (r *R) reserve(ctx context.Context, name string) error {
-	tables := r.Client.CoreV1().ConfigMaps(cluster.RunNamespace(r.Run))
 	for {
-		table, err := tables.Get(ctx, leasesName, metav1.GetOptions{})
+		table, err := r.tables().Get(ctx, leasesName, metav1.GetOptions{})
 		if err != nil {
 			return fmt.Errorf("reading the node leases: %w", err)
 		}
 		known := parseLeases(table.Data)
-		if !slices.ContainsFunc(r.nodes, func(n string) bool { return known[n].Alone == r.holder() }) {
+		if !slices.ContainsFunc(r.nodes, func(n string) bool { return known[n].Alone == r.entry(r.holder()) }) {
 			return fmt.Errorf("the spec has leased no node alone")
 		}
-		known[name] = holders{Alone: r.holder()}
+		known[name] = holders{Alone: r.entry(r.holder())}
 		if err := r.writeLeases(ctx, table, known); !apierrors.IsConflict(err) {
 			return err
 		}

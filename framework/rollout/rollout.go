@@ -99,6 +99,11 @@ func (r *R) begin(ctx ginkgo.SpecContext) error {
 	}
 	r.files = files
 
+	if len(r.kept) == 0 {
+		if err := r.holdCluster(ctx, r.holder(), report.IsSerial); err != nil {
+			return err
+		}
+	}
 	if r.shared == "" {
 		if err := r.createNamespace(ctx); err != nil {
 			return err
@@ -130,9 +135,16 @@ func (r *R) keepNodes(ctx context.Context) error {
 		return errNotUsed
 	}
 	e, holder := environment, cmp.Or(r.lessee, r.shared)
-	ginkgo.DeferCleanup(func(ctx context.Context) error { return e.release(ctx, holder, r.kept) }, ginkgo.NodeTimeout(e.patience(3*time.Minute)))
-	var err error
-	r.kept, err = e.lease(ctx, holder, 0, r.lessee != "")
+	ginkgo.DeferCleanup(func(ctx context.Context) error {
+		return errors.Join(e.release(ctx, holder, r.kept), e.returnCluster(ctx, holder))
+	}, ginkgo.NodeTimeout(e.patience(3*time.Minute)))
+	err := e.holdCluster(ctx, holder, ginkgo.CurrentSpecReport().IsSerial)
+	if err == nil && r.shared != "" {
+		err = e.holdNamespace(ctx, holder, r.shared)
+	}
+	if err == nil {
+		r.kept, err = e.lease(ctx, holder, 0, r.lessee != "")
+	}
 	return err
 }
 
@@ -191,6 +203,9 @@ func (r *R) cleanUp(ctx context.Context) error {
 	}
 	if len(r.nodes) > 0 && len(r.kept) == 0 {
 		problems = append(problems, r.release(ctx, r.holder(), r.nodes))
+	}
+	if len(r.kept) == 0 {
+		problems = append(problems, r.returnCluster(ctx, r.holder()))
 	}
 	if r.files != "" {
 		problems = append(problems, os.RemoveAll(r.files))

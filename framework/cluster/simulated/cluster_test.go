@@ -69,6 +69,7 @@ func TestCluster(t *testing.T) {
 			t.Run(name, func(t *testing.T) { t.Parallel(); test(t.Context(), t, c) })
 		}
 	})
+	t.Run("shards", func(t *testing.T) { testShards(t.Context(), t, c) })
 	t.Run("restarts", func(t *testing.T) { testRestarts(t.Context(), t, c) })
 	t.Run("upgrade", func(t *testing.T) { testUpgrade(t.Context(), t, c) })
 	t.Run("logs", func(t *testing.T) {
