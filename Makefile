@@ -78,6 +78,10 @@ track-record: rollcall ## bugs that Kubernetes has had: the controllers that had
 compare: rollcall ## what differs between two reports: A=report.yaml B=report.yaml, as a page too: HTML=compare.html
 	@$(ROLLCALL) compare
 
+.PHONY: merge
+merge: rollcall ## one report of what make e2e SHARD=0/3, SHARD=1/3 and SHARD=2/3 left
+	@$(ROLLCALL) merge
+
 .PHONY: publishable
 publishable: rollcall ## whether a report is whole and says who made what it judges: REPORT=report.yaml
 	@$(ROLLCALL) publishable
@@ -113,7 +117,7 @@ image: rollcall ## the image that runs the suite inside a cluster, as an archive
 	@$(ROLLCALL) image
 
 .PHONY: e2e-in-cluster
-e2e-in-cluster: rollcall ## the suite as a Job in a kind cluster; its verdicts must be those of a run from outside, or of REPORT=report.yaml
+e2e-in-cluster: rollcall ## the suite as a Job in a kind cluster, or with SHARDS=3 as one of three pods; its verdicts must be those of a run from outside, or of REPORT=report.yaml
 	@hack/in-cluster.sh
 
 .PHONY: engine

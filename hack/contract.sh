@@ -4,7 +4,7 @@
 # provider's binaries; builds them if need be.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-unset PROVIDER KUBECONFIG KUBERNETES_VERSION NODES CONTROLLER RESTART DEVIATIONS LABELS FOCUS PROCS SEED REPEAT TIMEOUT_FACTOR ARTIFACTS RESULTS REUSE IMAGES PUBLISH
+unset PROVIDER KUBECONFIG KUBERNETES_VERSION NODES CONTROLLER RESTART DEVIATIONS LABELS FOCUS PROCS SEED REPEAT TIMEOUT_FACTOR ARTIFACTS RESULTS REUSE IMAGES PUBLISH SHARD SHARD_RUN DURATIONS
 unset IMPLEMENTATION_ORGANIZATION IMPLEMENTATION_PROJECT IMPLEMENTATION_URL IMPLEMENTATION_VERSION IMPLEMENTATION_CONTACT
 work=$(mktemp -d)
 failed=0
@@ -68,6 +68,7 @@ refused 'unreachable server' 'the API server at https://127.0.0.1:1 cannot be re
 refused 'no such controller' 'there is no program /does/not/exist' 5 PROVIDER=simulated CONTROLLER=/does/not/exist
 refused 'no such signal' 'RESTART=HUP:5s: must be a signal and a time' 5 PROVIDER=simulated CONTROLLER=true RESTART=HUP:5s
 refused 'no place for results' 'RESULTS=here: must be configmap/NAMESPACE/NAME' 5 PROVIDER=simulated RESULTS=here
+refused 'no such shard' 'SHARD=3/3: counts from 0' 5 PROVIDER=simulated SHARD=3/3
 refused 'nothing to restart' 'RESTART=TERM:5s: is for a CONTROLLER' 5 PROVIDER=simulated RESTART=TERM:5s
 refused 'a report for others that names nobody' 'PUBLISH=1: .* set IMPLEMENTATION_ORGANIZATION, IMPLEMENTATION_PROJECT' 5 PROVIDER=simulated PUBLISH=1
 refused 'nothing to reuse' 'there is no cluster to reuse' 5 REUSE=1

@@ -43,6 +43,8 @@ type Options struct {
 	launched bool
 	// controller is the command line of what is judged, empty for what the cluster runs by itself.
 	controller string
+	// shard is which share of the specs runs, beside those that have the others. nil: all.
+	shard *report.Shard
 	// commit is the suite's.
 	commit string
 	// disturbed is what is done to the cluster during the whole run besides the specs' acts.
@@ -103,9 +105,9 @@ func (o Options) open(ctx context.Context) (cluster.State, error) {
 	state := o.Cluster
 	var err error
 	if o.Kubeconfig != "" {
-		state, err = existing.Describe(ctx, o.Kubeconfig)
+		state, err = existing.Describe(ctx, o.Kubeconfig, false)
 	} else {
-		_, err = cluster.Examine(ctx, state)
+		_, err = cluster.Examine(ctx, state, false)
 	}
 	state.Kubectl = o.Kubectl
 	return state, err

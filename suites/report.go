@@ -21,7 +21,7 @@ import (
 // What the run's report is made of: the plan, and a line when a spec begins and when it ends. Where make e2e runs the suite, it has the plan
 // written before the first spec and merges the report itself, so that there is one however the suite ended.
 
-func (s *suite) parts() string { return filepath.Join(s.Artifacts, "parts") }
+func (s *suite) parts() string { return filepath.Join(s.Artifacts, report.PartsFolder) }
 
 // plan is what is going to run, or was to: the given specs.
 func (s *suite) plan(began time.Time, specs []SpecReport) *report.Plan {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -55,6 +56,11 @@ func Run(t *testing.T, o Options) {
 			s.Reproduce = reproduce(t.Name(), caller(1), s.configuration)
 		}
 	}
+	if o.shard != nil {
+		if err := s.focusOnShare(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	RegisterFailHandler(rollout.Fail)
 	s.register()
 	_, reporter := GinkgoConfiguration()
@@ -82,7 +88,7 @@ type shared struct {
 
 func (s *suite) register() {
 	SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
-		text, err := json.Marshal(shared{Run: s.begin(), Cluster: s.Cluster})
+		text, err := json.Marshal(shared{Run: s.begin(ctx), Cluster: s.Cluster})
 		Expect(err).NotTo(HaveOccurred())
 		return text
 	}, func(ctx SpecContext, text []byte) {
@@ -102,7 +108,7 @@ func (s *suite) register() {
 }
 
 // begin starts the run and returns its id.
-func (s *suite) begin() string {
+func (s *suite) begin(ctx context.Context) string {
 	GinkgoHelper()
 	_, client := s.connect()
 	run := fmt.Sprintf("%06x", rand.Uint32N(1<<24))
@@ -117,9 +123,16 @@ func (s *suite) begin() string {
 			return nil // the whole cluster goes away with the process that made it
 		}
 		_, err := cluster.EndRun(ctx, client, run)
+		if s.shard != nil {
+			err = errors.Join(err, cluster.LeaveShards(ctx, client, run))
+		}
 		return err
 	}
 	Expect(cluster.BeginRun(alive, client, run)).To(Succeed())
+	if s.shard != nil {
+		Expect(cluster.JoinShards(ctx, client, run)).To(Succeed())
+		cluster.KeepShards(alive, client)
+	}
 	return run
 }
 
@@ -136,7 +149,7 @@ func (s *suite) use(run string) {
 			CacheDir: kubectlCache(run),
 		},
 		Artifacts: s.Artifacts, TimeoutFactor: s.TimeoutFactor, Deviations: s.Deviations, Implementation: s.judged(),
-		Disturbances: s.disturbed,
+		Disturbances: s.disturbed, Sharded: s.shard != nil,
 	})
 }
 

@@ -1,6 +1,7 @@
 package suites
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/history"
+	"rollcall.dev/framework/report"
 )
 
 // How make e2e runs the suite: what it has prepared comes as flags.
@@ -20,6 +22,7 @@ var (
 	options  = Options{launched: true}
 	launched struct {
 		cluster, deviations, disturbed string
+		shard, shardRun, durations     string
 		list, plan                     bool
 	}
 )
@@ -32,6 +35,9 @@ func init() {
 	flag.StringVar(&launched.disturbed, "rollcall.disturbed", "", "what is done to the cluster during the whole run besides the specs' acts, such as controller-restarted")
 	flag.StringVar(&options.commit, "rollcall.commit", "", "the suite's git commit, for the report")
 	flag.StringVar(&options.Reproduce, "rollcall.reproduce", "", "the command that repeats the run, for the report")
+	flag.StringVar(&launched.shard, "rollcall.shard", "", "run one of several shares of the specs, beside the others: 0/3")
+	flag.StringVar(&launched.shardRun, "rollcall.shard-run", "", "a word that tells the shards of one run from another run's")
+	flag.StringVar(&launched.durations, "rollcall.durations", "", "an earlier report.yaml, by whose durations the shares are balanced")
 	flag.DurationVar(&options.cutWatches, "rollcall.cut-watches", 0, "end every watch of the suite's own about so long after it began; 0 leaves them alone")
 	flag.Float64Var(&options.TimeoutFactor, "rollcall.timeout-factor", 1, "multiplies every time limit")
 	flag.BoolVar(&launched.plan, "rollcall.plan", false, "write what the selection would run into the artifacts' parts, and run nothing")
@@ -55,6 +61,14 @@ func TestSuites(t *testing.T) {
 	}
 	if launched.disturbed != "" {
 		options.disturbed = []history.Disturbance{history.Disturbance(launched.disturbed)}
+	}
+	if launched.shard != "" {
+		shard, err := report.ParseShard(launched.shard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shard.Run = launched.shardRun
+		options.shard = &shard
 	}
 	if launched.plan {
 		writePlan(t)
@@ -92,7 +106,11 @@ func writePlan(t *testing.T) {
 			specs = append(specs, spec)
 		}
 	}
-	if err := s.plan(time.Now(), specs).Save(s.parts()); err != nil {
+	plan := s.plan(time.Now(), specs)
+	if s.shard != nil {
+		err = s.takeShare(plan, specs, launched.durations)
+	}
+	if err := errors.Join(err, plan.Save(s.parts())); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -50,8 +50,8 @@ func (f Finding) Err() error {
 
 // Preflight looks whether the suite can run: the server answers, we may do what we will do, there are nodes, and nothing
 // of somebody else's is where the task page's DaemonSet goes. It creates nothing (access reviews are answered, not stored).
-// It takes at most five seconds.
-func Preflight(ctx context.Context, config *rest.Config) Finding {
+// It takes at most five seconds. A shard looks past what others of its kind are doing to the cluster.
+func Preflight(ctx context.Context, config *rest.Config, shard bool) Finding {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	f := Finding{Excluded: map[string]string{}}
@@ -84,7 +84,11 @@ func Preflight(ctx context.Context, config *rest.Config) Finding {
 		return f // what follows would only repeat it
 	}
 
-	if err := f.sortNodes(ctx, client); err != nil {
+	look := func(n *corev1.Node) *corev1.Node { return n }
+	if shard {
+		look = unmarked
+	}
+	if err := f.sortNodes(ctx, client, look); err != nil {
 		problem("listing nodes: %v", err)
 		return f
 	}
@@ -96,6 +100,7 @@ func Preflight(ctx context.Context, config *rest.Config) Finding {
 	switch ds, err := client.AppsV1().DaemonSets(namespace).Get(ctx, name, metav1.GetOptions{}); {
 	case err == nil && ds.Labels[RunLabel] == "":
 		problem("there is a DaemonSet %s/%s that is not ours: rename it, or run on another cluster (the walk-through creates one of that name)", namespace, name)
+	case err == nil && shard && !NewVigil().Dead(ctx, client, ds.Labels[RunLabel]):
 	case err == nil:
 		problem("DaemonSet %s/%s is left over from, or in use by, run %s: make sweep removes what a dead run left", namespace, name, ds.Labels[RunLabel])
 	case !apierrors.IsNotFound(err):
@@ -105,29 +110,42 @@ func Preflight(ctx context.Context, config *rest.Config) Finding {
 }
 
 // Examine is Preflight for the cluster of a state, with the problems as an error.
-func Examine(ctx context.Context, s State) (Finding, error) {
+func Examine(ctx context.Context, s State, shard bool) (Finding, error) {
 	config, err := RestConfig(s)
 	if err != nil {
 		return Finding{}, err
 	}
-	finding := Preflight(ctx, config)
+	finding := Preflight(ctx, config, shard)
 	return finding, finding.Err()
 }
 
 // UsableNodes returns the names of the nodes that a DaemonSet without tolerations runs on now.
 func UsableNodes(ctx context.Context, client kubernetes.Interface) ([]string, error) {
 	f := Finding{Excluded: map[string]string{}}
-	err := f.sortNodes(ctx, client)
+	err := f.sortNodes(ctx, client, func(n *corev1.Node) *corev1.Node { return n })
 	return f.Nodes, err
 }
 
-func (f *Finding) sortNodes(ctx context.Context, client kubernetes.Interface) error {
+// unmarked is a node without what a run's spec does to one that it has leased, and takes back.
+func unmarked(node *corev1.Node) *corev1.Node {
+	node = node.DeepCopy()
+	_, cordoned := node.Annotations[CordonAnnotation]
+	if cordoned {
+		node.Spec.Unschedulable = false
+	}
+	node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool {
+		return strings.HasPrefix(t.Key, TaintPrefix) || cordoned && t.Key == corev1.TaintNodeUnschedulable
+	})
+	return node
+}
+
+func (f *Finding) sortNodes(ctx context.Context, client kubernetes.Interface, look func(*corev1.Node) *corev1.Node) error {
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
 	}
 	for i := range nodes.Items {
-		node := &nodes.Items[i]
+		node := look(&nodes.Items[i])
 		if why := unusable(node); why != "" {
 			f.Excluded[node.Name] = why
 		} else {

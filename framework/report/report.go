@@ -54,7 +54,8 @@ type Suite struct {
 	Version string `json:"version"`
 	// Commit is the source's git commit, with "-dirty" behind it if files were changed.
 	Commit string `json:"commit"`
-	// Seed decides everything random of the run: order of specs, choice of nodes. SEED=<seed> repeats it.
+	// Seed decides everything random of the run: order of specs, choice of nodes. SEED=<seed> repeats it. It is 0
+	// if the run's shards had several.
 	Seed int64 `json:"seed"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,6 +142,7 @@ func sameNames(a, b []Spec) bool {
 func unite(shards []shardOf) *Plan {
 	plan := &Plan{Report: shards[0].Report, Shares: shards[0].Shares}
 	r := &plan.Report
+	r.Configuration = maps.Clone(r.Configuration) // what they have in common stays
 	var commands []string
 	for _, s := range shards {
 		if s.Report.Date.Before(r.Date) {
@@ -150,6 +152,11 @@ func unite(shards []shardOf) *Plan {
 		r.Cluster.Nodes = max(r.Cluster.Nodes, s.Report.Cluster.Nodes)
 		if s.Report.Suite.Seed != r.Suite.Seed {
 			r.Suite.Seed = 0 // each has its own: the commands name them
+		}
+		for name, value := range r.Configuration {
+			if s.Report.Configuration[name] != value {
+				delete(r.Configuration, name)
+			}
 		}
 		if s.Report.Reproduce != "" {
 			commands = append(commands, s.Report.Reproduce)

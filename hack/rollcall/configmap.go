@@ -31,18 +31,18 @@ type configMap struct {
 	most            int
 }
 
-func openConfigMap(namespace, name string) (receiver, func() error, error) {
+func openConfigMap(namespace, name string) (configMap, func() error, error) {
 	kubeconfig, release, err := existingKubeconfig()
 	if err != nil {
-		return nil, nil, fmt.Errorf("RESULTS=configmap/%s/%s: %w", namespace, name, err)
+		return configMap{}, nil, fmt.Errorf("RESULTS=configmap/%s/%s: %w", namespace, name, err)
 	}
 	config, err := cluster.RestConfig(cluster.State{Kubeconfig: kubeconfig})
 	if err != nil {
-		return nil, nil, errors.Join(err, release())
+		return configMap{}, nil, errors.Join(err, release())
 	}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return nil, nil, errors.Join(err, release())
+		return configMap{}, nil, errors.Join(err, release())
 	}
 	return configMap{client, namespace, name, mostInConfigMap}, release, nil
 }
@@ -54,11 +54,12 @@ func (c configMap) expect(ctx context.Context) error {
 func (c configMap) take(ctx context.Context, artifacts, outcome string) error {
 	files, size := map[string][]byte{}, len(outcome)
 	var kept, left []string
-	for _, name := range present(artifacts, reports) {
+	for _, name := range append(partsIn(artifacts), present(artifacts, reports)...) {
 		content, err := compressed(filepath.Join(artifacts, name))
 		if err != nil {
 			return fmt.Errorf("compressing %s: %w", name, err)
 		}
+		name = filepath.Base(name)
 		if size+len(content) > c.most {
 			left = append(left, name)
 			continue

@@ -53,7 +53,7 @@ func runE2E(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	if _, err := cluster.Examine(ctx, p.State()); err != nil {
+	if _, err := cluster.Examine(ctx, p.State(), s.Shard != nil); err != nil {
 		return err
 	}
 
@@ -139,7 +139,7 @@ func openExisting(ctx context.Context, s settings) (cluster.Provider, func() err
 	if err != nil {
 		return nil, nil, err
 	}
-	state, err := existing.Describe(ctx, kubeconfig)
+	state, err := existing.Describe(ctx, kubeconfig, s.Shard != nil)
 	if err == nil {
 		state.Kubectl, err = kubectlFor(ctx, s)
 	}
@@ -242,6 +242,7 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 		"-rollcall.reproduce=" + reproduce(s, state, os.Getenv),
 		"-rollcall.timeout-factor=" + strconv.FormatFloat(s.Timeouts, 'g', -1, 64),
 	}
+	flags = append(flags, s.shardFlags()...)
 	if s.CutWatches > 0 {
 		flags = append(flags, "-rollcall.cut-watches="+s.CutWatches.String())
 	}
@@ -254,12 +255,15 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 	if err := addToPlan(artifacts, s, state); err != nil {
 		return err
 	}
+	if err := s.checkShare(artifacts); err != nil {
+		return err
+	}
 	args := append(ginkgoArguments(s, artifacts), program(suiteBinary), "--")
 	cmd := exec.Command(program(ginkgoBinary), append(args, flags...)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// Ginkgo gives clean-up its grace period; what is not done by then is left to sweep.
 	suiteErr := runChild(ctx, cmd, 3*time.Minute)
-	if err := writeReport(artifacts); err != nil {
+	if err := writeReport(s, artifacts); err != nil {
 		return err
 	}
 	if suiteErr != nil {
@@ -284,22 +288,26 @@ func writePlan(ctx context.Context, s settings, flags []string) error {
 }
 
 // writeReport makes the report of what the suite left, also where it was killed, and says in a few lines what it says.
-func writeReport(artifacts string) error {
-	r, err := report.SaveAll(filepath.Join(artifacts, "parts"), artifacts)
+func writeReport(s settings, artifacts string) error {
+	r, err := report.SaveAll(filepath.Join(artifacts, report.PartsFolder), artifacts)
 	if r == nil {
 		return fmt.Errorf("the suite ended before its first spec: %w", err)
 	}
 	if err != nil {
 		return err
 	}
+	summarize(r, artifacts)
+	if r.Summary.Result == report.Failure && !s.onlySkipped(r) {
+		return specsFailed{errors.New(r.Summary.Reason)}
+	}
+	return nil
+}
+
+func summarize(r *report.ConformanceReport, artifacts string) {
 	for _, line := range r.Digest() {
 		say("%s", line)
 	}
 	say("report: %s, and as a page %s", filepath.Join(artifacts, "report.yaml"), filepath.Join(artifacts, "index.html"))
-	if r.Summary.Result == report.Failure {
-		return specsFailed{errors.New(r.Summary.Reason)}
-	}
-	return nil
 }
 
 // commit is the source's, with "-dirty" behind it where files were changed, "" outside a git checkout.

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"rollcall.dev/framework/report"
 )
 
 // receiver gets a run's results where the folder that they are written to goes away: in a pod.
@@ -35,9 +37,12 @@ func handOver(ctx context.Context, to receiver, artifacts string, run func() err
 		return err
 	}
 	failed := run()
-	outcome := "success"
+	outcome := report.Ended
 	if failed != nil {
 		outcome = failed.Error()
+	}
+	if err := report.SaveOutcome(filepath.Join(artifacts, report.PartsFolder), outcome); err != nil {
+		failed = errors.Join(failed, err)
 	}
 	// Also when the pod is being deleted: it has a while for its clean-up.
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)

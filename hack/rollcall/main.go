@@ -36,6 +36,7 @@ func main() {
 		command("matrix", "the suite on each Kubernetes version, side by side", runMatrix),
 		command("upgrade", "the control plane of a cluster taken from one version to a newer one: FROM=1.34.4 TO=1.36.3", runUpgrade),
 		command("soak", "the suite over and over for DURATION, with frozen components, cut watches and busy cores", runSoak),
+		command("merge", "one report of what the shards of a run left in ARTIFACTS, or in RESULTS", runMerge),
 		command("compare", "what differs between two reports: A=report.yaml B=report.yaml, HTML=page.html", runCompare),
 		command("publishable", "whether a report can be handed on: REPORT=report.yaml", runPublishable),
 		command("build", "build Kubernetes from source", runBuild),
@@ -63,7 +64,7 @@ func command(name, short string, run func(ctx context.Context, s settings) error
 		Use: name, Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := loadSettings(os.Getenv)
-			if err != nil {
+			if err := errors.Join(err, s.notFor(name)); err != nil {
 				return err
 			}
 			return run(cmd.Context(), s)

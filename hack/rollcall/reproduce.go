@@ -34,7 +34,7 @@ func reproduce(s settings, state cluster.State, env func(string) string) string 
 	if state.Provider == "existing" {
 		words = append(words, `KUBECONFIG="$KUBECONFIG"`)
 	}
-	for _, name := range []string{"CONTROLLER", "RESTART", "DEVIATIONS", "LABELS", "FOCUS", "REPEAT", "TIMEOUT_FACTOR", "IMAGES"} {
+	for _, name := range []string{"CONTROLLER", "RESTART", "DEVIATIONS", "LABELS", "FOCUS", "REPEAT", "TIMEOUT_FACTOR", "IMAGES", "SHARD", "DURATIONS"} {
 		add(name, env(name))
 	}
 	return strings.Join(words, " ")
@@ -60,6 +60,9 @@ func configuration(s settings, state cluster.State) map[string]string {
 	}
 	if s.Restart.every > 0 {
 		all["RESTART"] = s.Restart.String()
+	}
+	if s.Shard != nil {
+		all["SHARD"] = s.Shard.String()
 	}
 	for name, value := range all {
 		if value == "" {

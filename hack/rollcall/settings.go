@@ -35,8 +35,10 @@ type settings struct {
 	Repeat     int
 	Timeouts   float64 // TIMEOUT_FACTOR
 	Artifacts  string
-	Results    string // configmap/NAMESPACE/NAME, empty: the artifacts' folder stays
-	Sonobuoy   string // the folder that Sonobuoy takes results from, where it started us
+	Results    string        // configmap/NAMESPACE/NAME, empty: the artifacts' folder stays
+	Shard      *report.Shard // nil: all specs
+	Durations  string        // an earlier report by which the shares are balanced
+	Sonobuoy   string        // the folder that Sonobuoy takes results from, where it started us
 	Reuse      bool
 	Verbose    bool
 	Path       []string // versions that the control plane is taken through, empty if it stays Version
@@ -63,6 +65,9 @@ const variables = `  PROVIDER            auto (default), simulated, kind, existi
   TIMEOUT_FACTOR      multiplies every time limit
   ARTIFACTS           where reports go (default _artifacts)
   RESULTS             configmap/NAMESPACE/NAME: reports go there too, for a pod whose folder goes with it
+  SHARD               i/n, 0/3 to 2/3: one of n shares of the specs, beside the others; make merge makes one report of them
+  SHARD_RUN           a word that tells the shards of one run from another run's
+  DURATIONS           an earlier report.yaml: the shares are balanced by how long its specs took
   REUSE               1: use the cluster of make cluster-up
   PUBLISH             1: the report is for others; without all of IMPLEMENTATION_… nothing is run`
 
@@ -154,6 +159,7 @@ func loadSettings(env func(string) string) (settings, error) {
 	if s.Artifacts == "" {
 		s.Artifacts = "_artifacts"
 	}
+	problems = append(problems, s.loadShard(env)...)
 	if s.Deviations == "" {
 		s.Deviations = "kube-controller-manager"
 		if s.Controller != "" {

@@ -60,7 +60,7 @@ func CheckKubeconfig(value string) error {
 
 // Describe asks the cluster that a KUBECONFIG value reaches what it is, and whether the suite can run there. The files of the state are absolute:
 // who uses it may work in another folder. Kubectl is left to the caller.
-func Describe(ctx context.Context, kubeconfig string) (cluster.State, error) {
+func Describe(ctx context.Context, kubeconfig string, shard bool) (cluster.State, error) {
 	var files []string
 	for _, path := range filepath.SplitList(kubeconfig) {
 		path, err := filepath.Abs(path)
@@ -70,7 +70,7 @@ func Describe(ctx context.Context, kubeconfig string) (cluster.State, error) {
 		files = append(files, path)
 	}
 	state := cluster.State{Provider: "existing", Kubeconfig: strings.Join(files, string(filepath.ListSeparator))}
-	finding, err := cluster.Examine(ctx, state)
+	finding, err := cluster.Examine(ctx, state, shard)
 	state.Version, state.Nodes = finding.Version, len(finding.Nodes)
 	return state, err
 }
