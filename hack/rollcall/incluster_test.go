@@ -73,15 +73,39 @@ func TestTheRoleIsWhatTheRunAsksFor(t *testing.T) {
 	t.Errorf("rbac.yaml grants something else than framework/cluster asks for; its rules must be:\n%s", want.String())
 }
 
-func TestTheJobRunsThisImage(t *testing.T) {
-	job, ok := manifest(t, "job.yaml")[0].(*batchv1.Job)
-	if !ok {
-		t.Fatal("job.yaml begins with something else than a Job")
-	}
-	checkContainer(t, "job.yaml", job.Spec.Template.Spec.Containers[0])
-	for _, variable := range job.Spec.Template.Spec.Containers[0].Env {
-		if variable.Name == "RESULTS" && !configMapName.MatchString(strings.ReplaceAll(variable.Value, "$(NAMESPACE)", job.Namespace)) {
-			t.Errorf("job.yaml: RESULTS=%s would be refused", variable.Value)
+func TestTheJobsRunThisImage(t *testing.T) {
+	for _, file := range []string{"job.yaml", "sharded.yaml"} {
+		job, ok := manifest(t, file)[0].(*batchv1.Job)
+		if !ok {
+			t.Fatalf("%s begins with something else than a Job", file)
+		}
+		checkContainer(t, file, job.Spec.Template.Spec.Containers[0])
+		last := "0"
+		if job.Spec.Completions != nil {
+			last = fmt.Sprint(*job.Spec.Completions - 1)
+		}
+		// As the kubelet would: $(NAME) is what an earlier variable has.
+		env := map[string]string{}
+		for _, variable := range job.Spec.Template.Spec.Containers[0].Env {
+			value := variable.Value
+			if from := variable.ValueFrom; from != nil {
+				value = map[string]string{
+					"metadata.namespace": job.Namespace,
+					"metadata.annotations['" + batchv1.JobCompletionIndexAnnotation + "']": last,
+					"metadata.labels['" + batchv1.ControllerUidLabel + "']":                "5f0c",
+				}[from.FieldRef.FieldPath]
+			}
+			for name, earlier := range env {
+				value = strings.ReplaceAll(value, "$("+name+")", earlier)
+			}
+			env[variable.Name] = value
+		}
+		s, err := loadSettings(func(name string) string { return env[name] })
+		if err != nil || s.Results == "" {
+			t.Errorf("%s: its variables are refused, or it keeps no results: %v", file, err)
+		}
+		if sharded := file == "sharded.yaml"; sharded != (s.Shard != nil) || sharded && (s.Shard.String() != "2/3" || s.Shard.Run != "5f0c") {
+			t.Errorf("%s: its last pod is shard %v", file, s.Shard)
 		}
 	}
 }
