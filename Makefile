@@ -50,6 +50,10 @@ rejudge: rollcall ## judge saved histories again, without a cluster: HISTORY=<fi
 bench: ## what recording and judging cost, in Go's own format; the API server's share where one was built
 	ROLLCALL_BINARIES=$$(ls -dt "$$PWD"/.cache/kubernetes/v*-* 2>/dev/null | head -1) go test -run '^$$' -bench . -benchmem ./framework/history ./framework/invariant
 
+.PHONY: bench-peer
+bench-peer: rollcall ## upstream's own specs and these, ROUNDS=3 times in turn on one cluster and on the same MUTANTS=10: hack/peer/BENCHMARK.md; AGAIN=1 measures anew
+	@go run ./hack/peer build rounds mutants table
+
 .PHONY: mutants
 mutants: rollcall ## the kill matrix: the controller broken in 106 ways, and which spec notices; SAMPLE=10 tries the day's ten, OPERATORS=20 SEED=n so many that nobody thought of
 	@go run ./hack/mutants run; status=$$?; go run ./hack/mutants matrix && exit $$status

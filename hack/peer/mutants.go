@@ -1,0 +1,242 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	mutantsPath = cache + "/mutants.json"
+	// patience is what one of upstream's specs gets against a mutant, or twice what it needs with the unbroken controller if that is more: its own
+	// limits are five minutes for every single step.
+	patience = 60 * time.Second
+	// unbroken is hack/mutants' name of the controller as it is.
+	unbroken = "original"
+)
+
+// verdict is what both suites say of one mutant.
+type verdict struct {
+	ID    string `json:"id"`
+	Wrong string `json:"wrong"`
+	// Upstream and Rollcall are the spec that noticed the mutant and what it said, "" for none.
+	Upstream string `json:"upstream"`
+	Rollcall string `json:"rollcall"`
+	// Seconds is how long upstream's specs took.
+	Seconds float64 `json:"seconds"`
+	Done    bool    `json:"done"`
+}
+
+// kills are the mutants' verdicts, and how long the unbroken controller took for each of upstream's specs.
+type kills struct {
+	Seed     int64              `json:"seed"`
+	Unbroken map[string]float64 `json:"unbroken"`
+	Unfit    map[string]string  `json:"unfit,omitempty"` // specs that the unbroken controller fails, and how
+	Verdicts []verdict          `json:"verdicts"`
+}
+
+// mutants tries both suites on the same sample of broken controllers.
+func mutants(ctx context.Context, o options) error {
+	if o.sample == 0 {
+		return nil
+	}
+	var k kills
+	if err := load(mutantsPath, &k); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if o.again || k.Seed != o.seed || len(k.Verdicts) != o.sample {
+		k = kills{Seed: o.seed}
+		if err := byRollcall(ctx, o, &k); err != nil {
+			return err
+		}
+		if err := save(mutantsPath, k); err != nil {
+			return err
+		}
+	}
+	began := time.Now()
+	if k.Unbroken == nil {
+		if err := byTheUnbroken(ctx, o, &k); err != nil {
+			return err
+		}
+		if err := save(mutantsPath, k); err != nil {
+			return err
+		}
+	}
+	for i := range k.Verdicts {
+		v := &k.Verdicts[i]
+		if v.Done {
+			continue
+		}
+		if time.Since(began) > o.slice {
+			return fmt.Errorf("%s are over: mutants from %s on are still to be tried, by the same command", o.slice, v.ID)
+		}
+		if err := byUpstream(ctx, o, &k, v); err != nil {
+			return err
+		}
+		say("[%d/%d] %s: upstream %s; Rollcall %s", i+1, len(k.Verdicts), v.ID, cmp.Or(v.Upstream, "does not notice"), cmp.Or(v.Rollcall, "does not notice"))
+		if err := save(mutantsPath, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var (
+	listed   = regexp.MustCompile(`(?m)^([a-z0-9-]+): a controller that (.*)$`)
+	noticed  = regexp.MustCompile(`(?m)^\[\d+/\d+\] (\S+) +killed in .*? by (.*)$`)
+	survived = regexp.MustCompile(`(?m)^\[\d+/\d+\] (\S+) +survived`)
+)
+
+// byRollcall has hack/mutants choose the sample, build it and judge it by the specs that should notice.
+func byRollcall(ctx context.Context, o options, k *kills) error {
+	run := func(args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, "go", append([]string{"run", "./hack/mutants"}, args...)...)
+		cmd.Env = append(os.Environ(), fmt.Sprintf("SAMPLE=%d", o.sample), fmt.Sprintf("SEED=%d", o.seed), "FOR=", "PROVIDER=", "LABELS=", "FOCUS=")
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		return string(out), err
+	}
+	list, err := run("list")
+	if err != nil {
+		return fmt.Errorf("choosing mutants: %w", err)
+	}
+	for _, m := range listed.FindAllStringSubmatch(list, -1) {
+		k.Verdicts = append(k.Verdicts, verdict{ID: m[1], Wrong: m[2]})
+	}
+	if len(k.Verdicts) != o.sample {
+		return fmt.Errorf("%d mutants were asked for, and %d chosen", o.sample, len(k.Verdicts))
+	}
+	strike() // hack/mutants makes its own
+	out, runErr := run("run")
+	killed, told := map[string]string{}, map[string]bool{}
+	for _, m := range noticed.FindAllStringSubmatch(out, -1) {
+		killed[m[1]], told[m[1]] = m[2], true
+	}
+	for _, m := range survived.FindAllStringSubmatch(out, -1) {
+		told[m[1]] = true
+	}
+	for i := range k.Verdicts {
+		v := &k.Verdicts[i]
+		if !told[v.ID] {
+			return fmt.Errorf("nothing is known of mutant %s (%w):\n%s", v.ID, runErr, out)
+		}
+		v.Rollcall = killed[v.ID]
+	}
+	return nil
+}
+
+// byTheUnbroken finds out how long each of upstream's specs takes where nothing is wrong. One that fails then can prove nothing.
+func byTheUnbroken(ctx context.Context, o options, k *kills) error {
+	known, err := loadBehaviours()
+	if err != nil {
+		return err
+	}
+	durations, unfit := map[string]float64{}, map[string]string{}
+	err = onTheScene(ctx, unbroken, func(s *scene) error {
+		for name := range known {
+			out, err := s.trySpec(ctx, o, name, 5*time.Minute)
+			if err != nil {
+				return err
+			}
+			if durations[name] = out.Seconds; !out.Passed {
+				unfit[name] = out.Failure
+			}
+			say("the unbroken controller, %s: %.0f s %s", name, out.Seconds, out.Failure)
+		}
+		return nil
+	})
+	k.Unbroken, k.Unfit = durations, unfit
+	return err
+}
+
+// byUpstream tries upstream's specs, the quickest first, until one notices.
+func byUpstream(ctx context.Context, o options, k *kills, v *verdict) error {
+	var names []string
+	for name := range k.Unbroken {
+		if _, ok := k.Unfit[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(k.Unbroken[a], k.Unbroken[b]) })
+	began := time.Now()
+	err := onTheScene(ctx, v.ID, func(s *scene) error {
+		for _, name := range names {
+			limit := max(patience, time.Duration(2*k.Unbroken[name]*float64(time.Second)))
+			out, err := s.trySpec(ctx, o, name, limit)
+			if err != nil {
+				return err
+			}
+			if !out.Passed {
+				v.Upstream = name + ": " + out.Failure
+				return nil
+			}
+		}
+		return nil
+	})
+	v.Seconds, v.Done = time.Since(began).Seconds(), err == nil
+	return err
+}
+
+// trySpec runs one of upstream's specs.
+func (s *scene) trySpec(ctx context.Context, o options, name string, limit time.Duration) (outcome, error) {
+	outcomes, _, err := runUpstream(ctx, s, daemonSets+`.*`+regexp.QuoteMeta(name)+`( \[|$)`, o.seed, limit, filepath.Join(cache, "spec.log"))
+	if err != nil {
+		return outcome{}, err
+	}
+	if len(outcomes) != 1 {
+		return outcome{}, fmt.Errorf("%d specs ran for %q", len(outcomes), name)
+	}
+	return outcomes[0], nil
+}
+
+// onTheScene runs a controller of hack/mutants on a cluster of its own.
+func onTheScene(ctx context.Context, id string, act func(*scene) error) (err error) {
+	binary, err := filepath.Abs(filepath.Join(".cache", "mutants", "bin", id))
+	if err != nil {
+		return err
+	}
+	strike()
+	s, err := setTheScene(ctx, "PROVIDER=simulated", "CONTROLLER=true")
+	if err != nil {
+		return err
+	}
+	defer strike()
+	open, err := s.fenceOff(ctx, peerNodes)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, open()) }()
+	log, err := os.Create(filepath.Join(cache, "controller.log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	controller := exec.Command(binary, "--kubeconfig="+s.state.Kubeconfig)
+	controller.Stdout, controller.Stderr = log, log
+	if err := controller.Start(); err != nil {
+		return fmt.Errorf("starting the mutant %s: %w", id, err)
+	}
+	defer func() {
+		_ = controller.Process.Signal(syscall.SIGTERM)
+		_ = controller.Wait()
+	}()
+	return act(s)
+}
+
+// firstSentence shortens what a spec said to what a table can hold.
+func firstSentence(text string) string {
+	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "|", "/")), " ")
+	if len(text) > 160 {
+		return text[:160] + "…"
+	}
+	return text
+}

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"rollcall.dev/framework/report"
+)
+
+// measurement is one run of one suite.
+type measurement struct {
+	Seconds    float64   `json:"seconds"`
+	Specs      int       `json:"specs"`
+	Failed     []outcome `json:"failed,omitempty"`
+	Behaviours []string  `json:"behaviours"`
+	API        usage     `json:"api"`
+	// Suite is the suite's own processor seconds, with all that it starts.
+	Suite float64 `json:"suite"`
+}
+
+// round is both suites, one after the other, on the same cluster.
+type round struct {
+	Upstream, Rollcall measurement
+}
+
+// measurements are what make bench-peer keeps of a provider.
+type measurements struct {
+	Machine machine `json:"machine"`
+	Nodes   int     `json:"nodes"`
+	Version string  `json:"version"`
+	// Idle is what the API server does in a second when nobody asks anything of it: kubelets and controllers have their leases.
+	Idle   usage   `json:"idle"`
+	Rounds []round `json:"rounds"`
+}
+
+type machine struct {
+	Processor string `json:"processor"`
+	Cores     int    `json:"cores"`
+	MemoryGiB int    `json:"memoryGiB"`
+	Go        string `json:"go"`
+	Commit    string `json:"commit"`
+}
+
+// idling is how long the cluster is watched doing nothing.
+const idling = 20 * time.Second
+
+// rounds runs what is missing of ROUNDS rounds.
+func rounds(ctx context.Context, o options) error {
+	var m measurements
+	if err := load(o.roundsPath(), &m); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if o.again {
+		m = measurements{}
+	}
+	if len(m.Rounds) >= o.rounds {
+		return nil
+	}
+	s, err := setTheScene(ctx, "PROVIDER="+o.provider)
+	if err != nil {
+		return err
+	}
+	if !o.keep {
+		defer strike()
+	}
+	if len(m.Rounds) == 0 {
+		if err := describe(ctx, s, &m); err != nil {
+			return err
+		}
+	}
+	began := time.Now()
+	for len(m.Rounds) < o.rounds {
+		if time.Since(began) > o.slice {
+			return fmt.Errorf("%s are over: %d of %d rounds are still to be run, by the same command", o.slice, o.rounds-len(m.Rounds), o.rounds)
+		}
+		var r round
+		first, second := s.measureUpstream, s.measureRollcall
+		into, then := &r.Upstream, &r.Rollcall
+		if len(m.Rounds)%2 == 1 { // who goes first finds the cluster that the other has not warmed
+			first, second, into, then = second, first, then, into
+		}
+		if *into, err = first(ctx, o.seed+int64(len(m.Rounds))); err != nil {
+			return err
+		}
+		if *then, err = second(ctx, o.seed+int64(len(m.Rounds))); err != nil {
+			return err
+		}
+		m.Rounds = append(m.Rounds, r)
+		say("round %d: upstream %d specs in %.0f s, %d failed; Rollcall %d in %.0f s, %d failed",
+			len(m.Rounds), r.Upstream.Specs, r.Upstream.Seconds, len(r.Upstream.Failed), r.Rollcall.Specs, r.Rollcall.Seconds, len(r.Rollcall.Failed))
+		if err := save(o.roundsPath(), m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describe notes what is measured on, and what the cluster does when left alone.
+func describe(ctx context.Context, s *scene, m *measurements) error {
+	m.Machine = thisMachine(ctx)
+	nodes, err := s.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	m.Nodes, m.Version = len(nodes.Items), s.state.Version
+	before, err := s.look(ctx)
+	if err != nil {
+		return err
+	}
+	if err := after(ctx, idling); err != nil {
+		return err
+	}
+	now, err := s.look(ctx)
+	if err != nil {
+		return err
+	}
+	m.Idle = now.since(before).times(1 / idling.Seconds())
+	return nil
+}
+
+func (u usage) times(factor float64) usage {
+	r := usage{Verbs: map[string]float64{}, Kinds: map[string]float64{}, CPU: u.CPU * factor}
+	for k, n := range u.Verbs {
+		r.Verbs[k] = n * factor
+	}
+	for k, n := range u.Kinds {
+		r.Kinds[k] = n * factor
+	}
+	return r
+}
+
+func (s *scene) measureUpstream(ctx context.Context, seed int64) (m measurement, err error) {
+	open, err := s.fenceOff(ctx, peerNodes)
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, open()) }()
+	known, err := loadBehaviours()
+	if err != nil {
+		return m, err
+	}
+	var outcomes []outcome
+	err = s.measure(ctx, &m, func() (err error) {
+		outcomes, m.Suite, err = runUpstream(ctx, s, daemonSets, seed, 0, filepath.Join(cache, "upstream.log"))
+		return err
+	})
+	for _, out := range outcomes {
+		m.Specs++
+		if !out.Passed {
+			m.Failed = append(m.Failed, out)
+		}
+		asserted, ok := known[out.Name]
+		if !ok {
+			return m, fmt.Errorf("behaviours.yaml says nothing of upstream's spec %q", out.Name)
+		}
+		m.Behaviours = append(m.Behaviours, asserted.all()...)
+	}
+	slices.Sort(m.Behaviours)
+	m.Behaviours = slices.Compact(m.Behaviours)
+	return m, err
+}
+
+func (s *scene) measureRollcall(ctx context.Context, seed int64) (m measurement, err error) {
+	artifacts := filepath.Join(cache, "artifacts")
+	err = s.measure(ctx, &m, func() error {
+		cmd := exec.CommandContext(ctx, rollcall, "e2e")
+		cmd.Env = append(os.Environ(), "REUSE=1", "LABELS="+selection, "FOCUS=", "CONTROLLER=", "REPEAT=", "PROVIDER=", "ARTIFACTS="+artifacts, fmt.Sprintf("SEED=%d", seed))
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+		out, err := cmd.CombinedOutput()
+		if os.WriteFile(filepath.Join(cache, "rollcall.log"), out, 0o644) == nil && err != nil && cmd.ProcessState.ExitCode() != 1 {
+			return fmt.Errorf("running the suite: %w; see %s", err, filepath.Join(cache, "rollcall.log"))
+		}
+		m.Suite = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+		return nil
+	})
+	if err != nil {
+		return m, err
+	}
+	r, err := report.Load(filepath.Join(artifacts, "report.yaml"))
+	if err != nil {
+		return m, err
+	}
+	for _, spec := range r.Specs {
+		switch spec.Verdict {
+		case report.Skipped, report.NotRun:
+			continue
+		case report.Passed, report.Deviation:
+		default:
+			m.Failed = append(m.Failed, outcome{Name: spec.Name, Failure: spec.Reason})
+		}
+		m.Specs++
+	}
+	for _, b := range r.Behaviours {
+		if b.Verdict == report.Passed || b.Verdict == report.Deviation || b.Verdict == report.Failed {
+			m.Behaviours = append(m.Behaviours, b.ID)
+		}
+	}
+	return m, nil
+}
+
+// measure takes the time of a run, and then waits until what it has left is gone, which belongs to its requests but not to its time.
+func (s *scene) measure(ctx context.Context, m *measurement, run func() error) error {
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	before, err := s.look(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := run(); err != nil {
+		return err
+	}
+	m.Seconds = time.Since(began).Seconds()
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	now, err := s.look(ctx)
+	m.API = now.since(before)
+	return err
+}
+
+// thisMachine is what a reader has to know to compare the figures with their own.
+func thisMachine(ctx context.Context) machine {
+	m := machine{Processor: "unknown processor", Cores: runtime.NumCPU(), Go: strings.TrimPrefix(runtime.Version(), "go")}
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		m.Processor = cmp.Or(field(string(text), "model name"), m.Processor)
+	}
+	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+		var kib int
+		if _, err := fmt.Sscan(field(string(text), "MemTotal"), &kib); err == nil {
+			m.MemoryGiB = (kib + 1<<19) >> 20
+		}
+	}
+	if out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--exclude=*").Output(); err == nil {
+		m.Commit = strings.TrimSpace(string(out))
+	}
+	return m
+}
+
+// field is the value of the first line of the form "name : value".
+func field(text, name string) string {
+	for line := range strings.Lines(text) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+func load(path string, into any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, into)
+}
+
+func save(path string, from any) error {
+	data, err := json.MarshalIndent(from, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o644)
+}
