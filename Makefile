@@ -52,7 +52,7 @@ bench: ## what recording and judging cost, in Go's own format; the API server's 
 
 .PHONY: bench-peer
 bench-peer: rollcall ## upstream's own specs and these, ROUNDS=3 times in turn on one cluster and on the same MUTANTS=10: hack/peer/BENCHMARK.md; AGAIN=1 measures anew
-	@go run ./hack/peer build rounds mutants table
+	@go run ./hack/peer build rounds mutants-upstream mutants-rollcall table
 
 .PHONY: mutants
 mutants: rollcall ## the kill matrix: the controller broken in 106 ways, and which spec notices; SAMPLE=10 tries the day's ten, OPERATORS=20 SEED=n so many that nobody thought of

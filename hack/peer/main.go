@@ -23,18 +23,25 @@ func command(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	steps := map[string]func(context.Context, options) error{"build": build, "rounds": rounds, "mutants": mutants, "table": table}
+	steps := map[string]func(context.Context, options) error{
+		"build": build, "rounds": rounds, "mutants-upstream": mutantsByUpstream, "mutants-rollcall": mutantsByRollcall, "table": table,
+	}
+	if o.again {
+		if err := forget(o); err != nil {
+			return err
+		}
+	}
 	for _, name := range args {
 		step := steps[name]
 		if step == nil {
-			return fmt.Errorf("unknown step %s: build, rounds, mutants or table", name)
+			return fmt.Errorf("unknown step %s: build, rounds, mutants-upstream, mutants-rollcall or table", name)
 		}
 		if err := step(ctx, o); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	if len(args) == 0 {
-		return fmt.Errorf("say which steps: build, rounds, mutants, table")
+		return fmt.Errorf("say which steps: build, rounds, mutants-upstream, mutants-rollcall, table")
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ type verdict struct {
 	Rollcall string `json:"rollcall"`
 	// Seconds is how long upstream's specs took.
 	Seconds float64 `json:"seconds"`
-	Done    bool    `json:"done"`
+	Tried   bool    `json:"tried"`
 }
 
 // kills are the mutants' verdicts, and how long the unbroken controller took for each of upstream's specs.
@@ -42,29 +42,18 @@ type kills struct {
 	Unbroken map[string]float64 `json:"unbroken"`
 	Unfit    map[string]string  `json:"unfit,omitempty"` // specs that the unbroken controller fails, and how
 	Verdicts []verdict          `json:"verdicts"`
+	Judged   bool               `json:"judged"` // by Rollcall
 }
 
-// mutants tries both suites on the same sample of broken controllers.
-func mutants(ctx context.Context, o options) error {
-	if o.sample == 0 {
-		return nil
-	}
-	var k kills
-	if err := load(mutantsPath, &k); err != nil && !errors.Is(err, os.ErrNotExist) {
+// mutantsByUpstream tries upstream's specs on the sample of broken controllers.
+func mutantsByUpstream(ctx context.Context, o options) error {
+	k, err := sample(ctx, o)
+	if err != nil {
 		return err
-	}
-	if o.again || k.Seed != o.seed || len(k.Verdicts) != o.sample {
-		k = kills{Seed: o.seed}
-		if err := byRollcall(ctx, o, &k); err != nil {
-			return err
-		}
-		if err := save(mutantsPath, k); err != nil {
-			return err
-		}
 	}
 	began := time.Now()
 	if k.Unbroken == nil {
-		if err := byTheUnbroken(ctx, o, &k); err != nil {
+		if err := byTheUnbroken(ctx, o, k); err != nil {
 			return err
 		}
 		if err := save(mutantsPath, k); err != nil {
@@ -73,21 +62,47 @@ func mutants(ctx context.Context, o options) error {
 	}
 	for i := range k.Verdicts {
 		v := &k.Verdicts[i]
-		if v.Done {
+		if v.Tried {
 			continue
 		}
 		if time.Since(began) > o.slice {
 			return fmt.Errorf("%s are over: mutants from %s on are still to be tried, by the same command", o.slice, v.ID)
 		}
-		if err := byUpstream(ctx, o, &k, v); err != nil {
+		if err := byUpstream(ctx, o, k, v); err != nil {
 			return err
 		}
-		say("[%d/%d] %s: upstream %s; Rollcall %s", i+1, len(k.Verdicts), v.ID, cmp.Or(v.Upstream, "does not notice"), cmp.Or(v.Rollcall, "does not notice"))
+		say("[%d/%d] %s: upstream: %s", i+1, len(k.Verdicts), v.ID, cmp.Or(v.Upstream, "not noticed"))
 		if err := save(mutantsPath, k); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sample is what is known of the mutants, which hack/mutants chooses and builds the first time.
+func sample(ctx context.Context, o options) (*kills, error) {
+	var k kills
+	if err := load(mutantsPath, &k); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	if k.Seed == o.seed && len(k.Verdicts) == o.sample {
+		return &k, nil
+	}
+	k = kills{Seed: o.seed}
+	list, err := hackMutants(ctx, o, "list")
+	if err != nil {
+		return nil, fmt.Errorf("choosing mutants: %w", err)
+	}
+	for _, m := range listed.FindAllStringSubmatch(list, -1) {
+		k.Verdicts = append(k.Verdicts, verdict{ID: m[1], Wrong: m[2]})
+	}
+	if len(k.Verdicts) != o.sample {
+		return nil, fmt.Errorf("%d mutants were asked for, and %d chosen", o.sample, len(k.Verdicts))
+	}
+	if _, err := hackMutants(ctx, o, "build"); err != nil {
+		return nil, fmt.Errorf("building mutants: %w", err)
+	}
+	return &k, save(mutantsPath, k)
 }
 
 var (
@@ -96,27 +111,23 @@ var (
 	survived = regexp.MustCompile(`(?m)^\[\d+/\d+\] (\S+) +survived`)
 )
 
-// byRollcall has hack/mutants choose the sample, build it and judge it by the specs that should notice.
-func byRollcall(ctx context.Context, o options, k *kills) error {
-	run := func(args ...string) (string, error) {
-		cmd := exec.CommandContext(ctx, "go", append([]string{"run", "./hack/mutants"}, args...)...)
-		cmd.Env = append(os.Environ(), fmt.Sprintf("SAMPLE=%d", o.sample), fmt.Sprintf("SEED=%d", o.seed), "FOR=", "PROVIDER=", "LABELS=", "FOCUS=")
-		cmd.Stderr = os.Stderr
-		out, err := cmd.Output()
-		return string(out), err
-	}
-	list, err := run("list")
-	if err != nil {
-		return fmt.Errorf("choosing mutants: %w", err)
-	}
-	for _, m := range listed.FindAllStringSubmatch(list, -1) {
-		k.Verdicts = append(k.Verdicts, verdict{ID: m[1], Wrong: m[2]})
-	}
-	if len(k.Verdicts) != o.sample {
-		return fmt.Errorf("%d mutants were asked for, and %d chosen", o.sample, len(k.Verdicts))
+func hackMutants(ctx context.Context, o options, command string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "run", "./hack/mutants", command)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("SAMPLE=%d", o.sample), fmt.Sprintf("SEED=%d", o.seed), "FOR=", "PROVIDER=", "LABELS=", "FOCUS=")
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	out, err := cmd.Output()
+	return string(out), err
+}
+
+// mutantsByRollcall has hack/mutants judge the sample by the specs that should notice, which are some of the suite's.
+func mutantsByRollcall(ctx context.Context, o options) error {
+	k, err := sample(ctx, o)
+	if err != nil || k.Judged {
+		return err
 	}
 	strike() // hack/mutants makes its own
-	out, runErr := run("run")
+	out, runErr := hackMutants(ctx, o, "run")
 	killed, told := map[string]string{}, map[string]bool{}
 	for _, m := range noticed.FindAllStringSubmatch(out, -1) {
 		killed[m[1]], told[m[1]] = m[2], true
@@ -127,11 +138,12 @@ func byRollcall(ctx context.Context, o options, k *kills) error {
 	for i := range k.Verdicts {
 		v := &k.Verdicts[i]
 		if !told[v.ID] {
-			return fmt.Errorf("nothing is known of mutant %s (%w):\n%s", v.ID, runErr, out)
+			return fmt.Errorf("nothing is known of mutant %s (%w):\n%s", v.ID, cmp.Or(runErr, errors.New("no error")), out)
 		}
 		v.Rollcall = killed[v.ID]
 	}
-	return nil
+	k.Judged = true
+	return save(mutantsPath, k)
 }
 
 // byTheUnbroken finds out how long each of upstream's specs takes where nothing is wrong. One that fails then can prove nothing.
@@ -182,7 +194,7 @@ func byUpstream(ctx context.Context, o options, k *kills, v *verdict) error {
 		}
 		return nil
 	})
-	v.Seconds, v.Done = time.Since(began).Seconds(), err == nil
+	v.Seconds, v.Tried = time.Since(began).Seconds(), err == nil
 	return err
 }
 

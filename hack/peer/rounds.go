@@ -62,9 +62,6 @@ func rounds(ctx context.Context, o options) error {
 	if err := load(o.roundsPath(), &m); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if o.again {
-		m = measurements{}
-	}
 	if len(m.Rounds) >= o.rounds {
 		return nil
 	}
@@ -266,6 +263,16 @@ func load(path string, into any) error {
 		return err
 	}
 	return json.Unmarshal(data, into)
+}
+
+// forget removes what earlier calls have measured.
+func forget(o options) error {
+	for _, path := range []string{o.roundsPath(), mutantsPath} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 func save(path string, from any) error {

@@ -42,7 +42,7 @@ func table(_ context.Context, _ options) error {
 		}
 		rows := compare(m)
 		var k kills
-		if err := load(mutantsPath, &k); err == nil && provider == "simulated" {
+		if err := load(mutantsPath, &k); err == nil && k.Judged && provider == "simulated" {
 			rows = append(rows, killed(k))
 		}
 		if err := write(os.Stdout, rows); err != nil {
@@ -126,7 +126,7 @@ func verbs(m measurements) []string {
 func killed(k kills) row {
 	var up, ours, done int
 	for _, v := range k.Verdicts {
-		if !v.Done {
+		if !v.Tried {
 			continue
 		}
 		done++
@@ -195,7 +195,7 @@ func frequent(m measurements, of func(round) measurement) []share {
 // mutantSection says what became of each mutant.
 func mutantSection() string {
 	var k kills
-	if err := load(mutantsPath, &k); err != nil {
+	if err := load(mutantsPath, &k); err != nil || !k.Judged {
 		return ""
 	}
 	var b strings.Builder
@@ -204,7 +204,7 @@ func mutantSection() string {
 	b.WriteString("| a controller that | upstream | Rollcall |\n|---|---|---|\n")
 	for _, v := range k.Verdicts {
 		up := "not tried"
-		if v.Done {
+		if v.Tried {
 			up = cmp.Or(firstSentence(v.Upstream), "**not noticed**")
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", v.Wrong, up, cmp.Or(firstSentence(v.Rollcall), "**not noticed**"))
