@@ -77,7 +77,7 @@ func TestCompareSaysWhatMisses(t *testing.T) {
 		{measurement{Seconds: 101, Behaviours: some(100), API: usage{Verbs: map[string]float64{"LIST": 3400}}}, []string{"9.9 times; aim: at least 10: MISSED", "0.34 times; aim: at most 0.33: MISSED"}},
 	} {
 		var aims []string
-		for _, r := range compare(measurements{Rounds: []round{{Upstream: upstream, Rollcall: test.ours}}}) {
+		for _, r := range compare(measurements{Rounds: []round{{Upstream: &upstream, Rollcall: &test.ours}}}) {
 			if r.aim != "" {
 				aims = append(aims, r.aim)
 			}

@@ -28,12 +28,17 @@ type measurement struct {
 	API        usage     `json:"api"`
 	// Suite is the suite's own processor seconds, with all that it starts.
 	Suite float64 `json:"suite"`
+	// Load is how many processes wanted a processor when it began and when it ended, by Linux' average of a minute.
+	Load [2]float64 `json:"load"`
 }
 
 // round is both suites, one after the other, on the same cluster.
 type round struct {
-	Upstream, Rollcall measurement
+	Upstream *measurement `json:"upstream,omitempty"`
+	Rollcall *measurement `json:"rollcall,omitempty"`
 }
+
+func (r round) complete() bool { return r.Upstream != nil && r.Rollcall != nil }
 
 // measurements are what make bench-peer keeps of a provider.
 type measurements struct {
@@ -62,7 +67,7 @@ func rounds(ctx context.Context, o options) error {
 	if err := load(o.roundsPath(), &m); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if len(m.Rounds) >= o.rounds {
+	if len(m.complete()) >= o.rounds {
 		return nil
 	}
 	s, err := setTheScene(ctx, "PROVIDER="+o.provider)
@@ -78,30 +83,41 @@ func rounds(ctx context.Context, o options) error {
 		}
 	}
 	began := time.Now()
-	for len(m.Rounds) < o.rounds {
+	for len(m.complete()) < o.rounds {
 		if time.Since(began) > o.slice {
-			return fmt.Errorf("%s are over: %d of %d rounds are still to be run, by the same command", o.slice, o.rounds-len(m.Rounds), o.rounds)
+			return fmt.Errorf("%s are over: %d of %d rounds are complete, and the same command goes on", o.slice, len(m.complete()), o.rounds)
 		}
-		var r round
-		first, second := s.measureUpstream, s.measureRollcall
-		into, then := &r.Upstream, &r.Rollcall
-		if len(m.Rounds)%2 == 1 { // who goes first finds the cluster that the other has not warmed
-			first, second, into, then = second, first, then, into
+		if n := len(m.Rounds); n == 0 || m.Rounds[n-1].complete() {
+			m.Rounds = append(m.Rounds, round{})
 		}
-		if *into, err = first(ctx, o.seed+int64(len(m.Rounds))); err != nil {
+		n := len(m.Rounds)
+		r, seed := &m.Rounds[n-1], o.seed+int64(n-1)
+		// Who goes first finds the cluster that the other has not used yet: they take turns.
+		name, measure, into := "upstream", s.measureUpstream, &r.Upstream
+		if r.Rollcall == nil && (n%2 == 0 || r.Upstream != nil) {
+			name, measure, into = "Rollcall", s.measureRollcall, &r.Rollcall
+		}
+		done, err := measure(ctx, seed)
+		if err != nil {
 			return err
 		}
-		if *then, err = second(ctx, o.seed+int64(len(m.Rounds))); err != nil {
-			return err
-		}
-		m.Rounds = append(m.Rounds, r)
-		say("round %d: upstream %d specs in %.0f s, %d failed; Rollcall %d in %.0f s, %d failed",
-			len(m.Rounds), r.Upstream.Specs, r.Upstream.Seconds, len(r.Upstream.Failed), r.Rollcall.Specs, r.Rollcall.Seconds, len(r.Rollcall.Failed))
+		*into = &done
+		say("round %d, %s: %d specs in %.0f s, %d failed", n, name, done.Specs, done.Seconds, len(done.Failed))
 		if err := save(o.roundsPath(), m); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// complete are the rounds in which both suites have run.
+func (m measurements) complete() (all []round) {
+	for _, r := range m.Rounds {
+		if r.complete() {
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // describe notes what is measured on, and what the cluster does when left alone.
@@ -217,16 +233,28 @@ func (s *scene) measure(ctx context.Context, m *measurement, run func() error) e
 		return err
 	}
 	began := time.Now()
+	m.Load[0] = loadAverage()
 	if err := run(); err != nil {
 		return err
 	}
 	m.Seconds = time.Since(began).Seconds()
+	m.Load[1] = loadAverage()
 	if err := s.settle(ctx); err != nil {
 		return err
 	}
 	now, err := s.look(ctx)
 	m.API = now.since(before)
 	return err
+}
+
+// loadAverage is 0 where there is none.
+func loadAverage() (of float64) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	_, _ = fmt.Sscan(string(text), &of)
+	return of
 }
 
 // thisMachine is what a reader has to know to compare the figures with their own.

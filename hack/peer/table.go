@@ -37,7 +37,8 @@ func table(_ context.Context, _ options) error {
 			continue
 		case err != nil:
 			return err
-		case len(m.Rounds) == 0:
+		}
+		if m.Rounds = m.complete(); len(m.Rounds) == 0 {
 			continue
 		}
 		rows := compare(m)
@@ -76,6 +77,7 @@ func compare(m measurements) []row {
 		pair("API server CPU, s", "%.1f", func(r measurement) float64 { return r.API.CPU }),
 		pair("API server CPU per behaviour, s", "%.2f", func(r measurement) float64 { return r.API.CPU / float64(len(r.Behaviours)) }),
 		pair("the suite's own CPU, s", "%.1f", func(r measurement) float64 { return r.Suite }),
+		pair("load of the machine meanwhile", "%.1f", func(r measurement) float64 { return (r.Load[0] + r.Load[1]) / 2 }),
 	}
 	for _, verb := range verbs(m) {
 		rows = append(rows, pair("requests: "+verb, "%.0f", func(r measurement) float64 { return r.API.Verbs[verb] }))
@@ -97,7 +99,7 @@ func met(ok bool) string {
 func medians(m measurements, of func(measurement) float64) (upstream, ours float64) {
 	var a, b []float64
 	for _, r := range m.Rounds {
-		a, b = append(a, of(r.Upstream)), append(b, of(r.Rollcall))
+		a, b = append(a, of(*r.Upstream)), append(b, of(*r.Rollcall))
 	}
 	return median(a), median(b)
 }
@@ -111,7 +113,7 @@ func median(v []float64) float64 {
 func verbs(m measurements) []string {
 	sum := map[string]float64{}
 	for _, r := range m.Rounds {
-		for _, of := range []measurement{r.Upstream, r.Rollcall} {
+		for _, of := range []*measurement{r.Upstream, r.Rollcall} {
 			for verb, n := range of.API.Verbs {
 				sum[verb] += n
 			}
@@ -162,7 +164,7 @@ func section(provider string, m measurements, rows []row) string {
 	}
 	fmt.Fprintf(&b, "\nLeft alone, this cluster's API server answers %.1f requests in a second and uses %.2f s of CPU; they are in the figures.\n", m.Idle.requests(), m.Idle.CPU)
 	fmt.Fprintf(&b, "\nMost requests, over all rounds:\n\n| upstream | | Rollcall | |\n|---|---:|---|---:|\n")
-	up, ours := frequent(m, func(r round) measurement { return r.Upstream }), frequent(m, func(r round) measurement { return r.Rollcall })
+	up, ours := frequent(m, func(r round) *measurement { return r.Upstream }), frequent(m, func(r round) *measurement { return r.Rollcall })
 	for i := range min(len(up), len(ours), 12) {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", up[i].kind, up[i].share, ours[i].kind, ours[i].share)
 	}
@@ -177,7 +179,7 @@ func section(provider string, m measurements, rows []row) string {
 type share struct{ kind, share string }
 
 // frequent are the kinds of requests that a suite causes, and their share of all.
-func frequent(m measurements, of func(round) measurement) []share {
+func frequent(m measurements, of func(round) *measurement) []share {
 	sum, all := map[string]float64{}, 0.0
 	for _, r := range m.Rounds {
 		for kind, n := range of(r).API.Kinds {
