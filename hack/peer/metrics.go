@@ -25,6 +25,12 @@ func (u usage) requests() (sum float64) {
 	return sum
 }
 
+// collection is the verb of deleting all objects of a kind in a namespace, which the API server's metrics do not tell from deleting one.
+const collection = "DELETE all"
+
+// namespaces is about how many requests it took to delete namespaces: of each kind that there is all objects are deleted, and then listed.
+func (u usage) namespaces() float64 { return 2 * u.Verbs[collection] }
+
 func (u usage) since(before usage) usage {
 	d := usage{Verbs: map[string]float64{}, Kinds: map[string]float64{}, CPU: u.CPU - before.CPU}
 	for k, n := range u.Verbs {
@@ -77,6 +83,9 @@ func parseMetrics(text string) (usage, error) {
 		by := map[string]string{}
 		for _, m := range label.FindAllStringSubmatch(labels, -1) {
 			by[m[1]] = m[2]
+		}
+		if by["verb"] == "DELETE" && by["scope"] == "namespace" {
+			by["verb"] = collection
 		}
 		kind := by["verb"] + " " + by["resource"]
 		if by["subresource"] != "" {

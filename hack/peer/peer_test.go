@@ -43,15 +43,22 @@ func TestParseMetrics(t *testing.T) {
 	before, err := parseMetrics(`# HELP process_cpu_seconds_total [STABLE] Total user and system CPU time spent in seconds.
 apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="pods",scope="namespace",subresource="",verb="LIST",version="v1"} 10
 apiserver_request_total{code="404",component="apiserver",dry_run="",group="",resource="pods",scope="resource",subresource="status",verb="PATCH",version="v1"} 1
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="pods",scope="namespace",subresource="",verb="DELETE",version="v1"} 3
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="pods",scope="resource",subresource="",verb="DELETE",version="v1"} 4
 apiserver_request_total_by_nobody{verb="LIST"} 99
 process_cpu_seconds_total 2.5
 `)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if before.requests() != 18 || before.namespaces() != 6 || before.Verbs["DELETE"] != 4 {
+		t.Errorf("the metrics were read as %+v", before)
+	}
 	now, err := parseMetrics(`apiserver_request_total{resource="pods",subresource="",code="200",verb="LIST"} 14
 apiserver_request_total{resource="pods",subresource="",code="500",verb="LIST"} 1
 apiserver_request_total{resource="pods",subresource="status",code="200",verb="PATCH"} 1e+00
+apiserver_request_total{resource="pods",scope="namespace",subresource="",code="200",verb="DELETE"} 3
+apiserver_request_total{resource="pods",scope="resource",subresource="",code="200",verb="DELETE"} 4
 process_cpu_seconds_total 4
 `)
 	if err != nil {
