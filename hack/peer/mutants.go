@@ -34,6 +34,8 @@ type verdict struct {
 	// Seconds is how long upstream's specs took.
 	Seconds float64 `json:"seconds"`
 	Tried   bool    `json:"tried"`
+	// Flaked are upstream's specs that failed once and not twice.
+	Flaked []string `json:"flaked,omitempty"`
 }
 
 // kills are the mutants' verdicts, and how long the unbroken controller took for each of upstream's specs.
@@ -173,7 +175,7 @@ func byTheUnbroken(ctx context.Context, o options, k *kills) error {
 	return err
 }
 
-// byUpstream tries upstream's specs, the quickest first, until one notices.
+// byUpstream tries upstream's specs, the quickest first, until one notices: fails, and fails again.
 func byUpstream(ctx context.Context, o options, k *kills, v *verdict) error {
 	var names []string
 	for name := range k.Unbroken {
@@ -183,6 +185,7 @@ func byUpstream(ctx context.Context, o options, k *kills, v *verdict) error {
 	}
 	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(k.Unbroken[a], k.Unbroken[b]) })
 	began := time.Now()
+	v.Flaked = nil
 	err := onTheScene(ctx, v.ID, func(s *scene) error {
 		for _, name := range names {
 			limit := max(patience, time.Duration(2*k.Unbroken[name]*float64(time.Second)))
@@ -190,10 +193,18 @@ func byUpstream(ctx context.Context, o options, k *kills, v *verdict) error {
 			if err != nil {
 				return err
 			}
+			if out.Passed {
+				continue
+			}
+			// A spec that fails now and then has noticed nothing.
+			if out, err = s.trySpec(ctx, o, name, limit); err != nil {
+				return err
+			}
 			if !out.Passed {
 				v.Upstream = name + ": " + out.Failure
 				return nil
 			}
+			v.Flaked = append(v.Flaked, name)
 		}
 		return nil
 	})

@@ -202,13 +202,16 @@ func mutantSection() string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "## Mutants\n\n%d of hack/mutants' listed ones, chosen by seed %d. A spec of upstream's had a minute for each, or twice what it takes with the unbroken controller.\n\n",
+	fmt.Fprintf(&b, "## Mutants\n\n%d of hack/mutants' listed ones, chosen by seed %d. A spec of upstream's had a minute for each, or twice what it takes with the unbroken controller, and has noticed what it fails on twice.\n\n",
 		len(k.Verdicts), k.Seed)
 	b.WriteString("| a controller that | upstream | Rollcall |\n|---|---|---|\n")
 	for _, v := range k.Verdicts {
 		up := "not tried"
 		if v.Tried {
 			up = cmp.Or(firstSentence(v.Upstream), "**not noticed**")
+		}
+		if len(v.Flaked) > 0 {
+			up += "; failed once and not twice: " + strings.Join(v.Flaked, ", ")
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", v.Wrong, up, cmp.Or(firstSentence(v.Rollcall), "**not noticed**"))
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/onsi/ginkgo/v2/types"
@@ -57,16 +56,15 @@ func runUpstream(ctx context.Context, s *scene, focus string, seed int64, limit 
 	if err != nil {
 		return nil, 0, err
 	}
-	dir, err := os.MkdirTemp("", "rollcall-peer-")
-	if err != nil {
+	written := filepath.Join(filepath.Dir(binary), "upstream-report.json")
+	if err := os.RemoveAll(written); err != nil { // an earlier run's says nothing of this one
 		return nil, 0, err
 	}
-	defer os.RemoveAll(dir)
 	args := []string{
 		"--provider=skeleton", "--kubeconfig=" + s.state.Kubeconfig, "--kubectl-path=" + s.state.Kubectl,
 		"--non-blocking-taints=node-role.kubernetes.io/control-plane," + fence, "--dump-logs-on-failure=false",
 		"--ginkgo.focus=" + focus, "--ginkgo.no-color", fmt.Sprintf("--ginkgo.seed=%d", seed),
-		"--ginkgo.json-report=" + filepath.Join(dir, "report.json"),
+		"--ginkgo.json-report=" + written,
 	}
 	if limit > 0 {
 		args = append(args, "--ginkgo.timeout="+limit.String(), "--ginkgo.grace-period=10s")
@@ -88,7 +86,7 @@ func runUpstream(ctx context.Context, s *scene, focus string, seed int64, limit 
 		return nil, 0, fmt.Errorf("running upstream's specs: %w", runErr)
 	}
 	cpu := (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
-	outcomes, err := readOutcomes(filepath.Join(dir, "report.json"))
+	outcomes, err := readOutcomes(written)
 	if err == nil && len(outcomes) == 0 {
 		err = errors.New("no spec ran")
 	}
@@ -116,9 +114,19 @@ func readOutcomes(path string) ([]outcome, error) {
 			if s.LeafNodeType != types.NodeTypeIt || s.State.Is(types.SpecStateSkipped|types.SpecStatePending) {
 				continue
 			}
-			failure, _, _ := strings.Cut(s.Failure.Message, "\n")
-			all = append(all, outcome{Name: bare(s.LeafNodeText), Seconds: s.RunTime.Seconds(), Passed: s.State.Is(types.SpecStatePassed), Failure: failure})
+			all = append(all, outcome{Name: bare(s.LeafNodeText), Seconds: s.RunTime.Seconds(), Passed: s.State.Is(types.SpecStatePassed), Failure: failure(s)})
 		}
 	}
 	return all, nil
+}
+
+// failure is what a spec says that did not pass, and what it was about where it only says that time was over.
+func failure(s types.SpecReport) string {
+	text := s.Failure.Message
+	if s.State.Is(types.SpecStateTimedout | types.SpecStateInterrupted) {
+		for _, e := range s.SpecEvents.WithType(types.SpecEventByStart) {
+			text = "out of time: " + e.Message
+		}
+	}
+	return firstSentence(text)
 }
