@@ -125,7 +125,9 @@ func failure(s types.SpecReport) string {
 	text := s.Failure.Message
 	if s.State.Is(types.SpecStateTimedout | types.SpecStateInterrupted) {
 		for _, e := range s.SpecEvents.WithType(types.SpecEventByStart) {
-			text = "out of time: " + e.Message
+			if e.TimelineLocation.Order < s.Failure.TimelineLocation.Order { // what comes after is clean-up
+				text = "out of time: " + e.Message
+			}
 		}
 	}
 	return firstSentence(text)
