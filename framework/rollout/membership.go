@@ -105,7 +105,7 @@ func (r *R) takeAwayLater(lifecycle cluster.NodeLifecycle, name string) {
 			return err
 		}
 		return lifecycle.RemoveNode(ctx, &types.Node{Name: name})
-	}, ginkgo.NodeTimeout(r.patience(3*time.Minute)))
+	}, ginkgo.NodeTimeout(r.patience(5*time.Minute)))
 }
 
 func (r *R) bringBackLater(lifecycle cluster.NodeLifecycle, name string) {
@@ -116,7 +116,7 @@ func (r *R) bringBackLater(lifecycle cluster.NodeLifecycle, name string) {
 			return err
 		}
 		return lifecycle.AddNode(ctx, &types.Node{Name: name})
-	}, ginkgo.NodeTimeout(r.patience(2*time.Minute)))
+	}, ginkgo.NodeTimeout(r.patience(5*time.Minute)))
 }
 
 // reserve leases a node that does not exist yet, so that no other spec takes it when it appears.

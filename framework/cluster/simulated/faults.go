@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -217,10 +218,18 @@ func ready(node *corev1.Node) bool {
 	})
 }
 
+const (
+	// answerTimeout bounds a wait for a simulated kubelet. kwok answers within milliseconds, and on a machine with ten times more work than
+	// cores within a minute.
+	answerTimeout = 4 * time.Minute
+	// longestSilence is between two questions at most: one that kwok does not understand yet it never answers.
+	longestSilence = 2 * time.Second
+)
+
 // ask returns once the simulated kubelet of a node has answered by the Stages of a generation. It asks again and again, because
 // a question that reaches kwok before the Stages or the node's lease do is answered by nobody.
 func (p *Provider) ask(ctx context.Context, client kubernetes.Interface, node string, generation int) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	stream, err := client.CoreV1().Nodes().Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + node})
 	if err != nil {
@@ -229,8 +238,8 @@ func (p *Provider) ask(ctx context.Context, client kubernetes.Interface, node st
 	defer stream.Stop()
 	// An answer to any of this call's questions will do: on a busy machine it comes later than the next question.
 	call := fmt.Sprintf("%d.%d.", generation, time.Now().UnixNano())
-	for wait := 250 * time.Millisecond; ; wait *= 2 {
-		question := call + wait.String()
+	for n, wait := 1, 250*time.Millisecond; ; n, wait = n+1, min(2*wait, longestSilence) {
+		question := call + strconv.Itoa(n)
 		patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, askedAnnotation, question)
 		if _, err := client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 			return fmt.Errorf("asking the simulated kubelet of %s: %w", node, err)

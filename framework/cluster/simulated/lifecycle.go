@@ -74,7 +74,7 @@ func (p *Provider) StartNode(ctx context.Context, n *types.Node, _ ...string) er
 
 // waitNode returns once kwok is in charge of a node and its pods, and the node is Ready without taints.
 func (p *Provider) waitNode(ctx context.Context, client kubernetes.Interface, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
