@@ -16,6 +16,8 @@ import (
 type Columns struct {
 	// Heads name the reports' implementations, with the cluster's version where that is another.
 	Heads []string
+	// Links are the reports' pages, as seen from this one; nil if there are none to go to.
+	Links []string
 	// Results are the outcomes of the runs.
 	Results []Outcome
 	// Profiles are theirs by level: "core success, extended partial".
@@ -45,6 +47,25 @@ func (c Columns) Differing() []Row {
 		}
 	}
 	return rows
+}
+
+// Why has a line for each reason of a row's verdicts, with those that give it.
+func (c Columns) Why(r Row) []string {
+	var reasons []string
+	who := map[string][]string{}
+	for i, reason := range r.Reasons {
+		if reason == "" {
+			continue
+		}
+		if who[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		who[reason] = append(who[reason], c.Heads[i])
+	}
+	for i, reason := range reasons {
+		reasons[i] = strings.Join(who[reason], ", ") + ": " + reason
+	}
+	return reasons
 }
 
 // SideBySide puts reports next to each other, in the order in which they are given.

@@ -49,6 +49,10 @@ G-09  A failed       B passed       <stale>
 			t.Errorf("the page lacks %q", part)
 		}
 	}
+	why := Columns{Heads: []string{"a", "b", "c"}}.Why(Row{Reasons: []string{"late", "", "late"}})
+	if len(why) != 1 || why[0] != "a, c: late" {
+		t.Errorf("the same reason of two is told as %q", why)
+	}
 	if _, err := SideBySide(); err == nil {
 		t.Error("no reports at all should be an error")
 	}
