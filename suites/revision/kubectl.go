@@ -97,7 +97,10 @@ var _ = Describe("kubectl rollout undo", func() {
 		ds := complete(ctx, r).DaemonSet
 		Expect(undo(ctx, r, "")).To(kubectl.Refuse("error: no last revision to roll back to"))
 		before := updated(ctx, r, ds, fixtures.FluentdNext)
-		Expect(undo(ctx, r, "--to-revision=2")).To(kubectl.Say("daemonset.apps/fluentd-elasticsearch skipped rollback (current template already matches revision 2)"))
+		// kubectl skips where the revision's data is byte for byte what it would write itself. A controller that writes it differently, as
+		// kube-controller-manager did before 1.34, is rolled back to what it has: nothing changes either.
+		Expect(undo(ctx, r, "--to-revision=2")).To(kubectl.SayMatching(
+			`daemonset\.apps/fluentd-elasticsearch (skipped rollback \(current template already matches revision 2\)|rolled back)`))
 		Expect(undo(ctx, r, "--to-revision=9")).To(kubectl.Refuse("error: unable to find specified revision 9 in history"))
 		r.Settle(ctx)
 		after := r.State(ds)
