@@ -77,6 +77,20 @@ var _ = Describe("A stuck update", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
 	})
 
+	// A controller that stops at the first refusal, as many do, has asked for one pod and left the others out.
+	DescribeTable("has its pods once they may be created, though all were refused from the beginning,", func(ctx SpecContext, nodes int) {
+		r.Nodes(ctx, nodes)
+		r.LimitPods(ctx, 0)
+		ds := r.Create(ctx, fixtures.Fluentd())
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.HavePods(0, "while the quota allows none", rollout.Any))
+		r.LiftLimit(ctx)
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(nodes, "that are Ready", rollout.Ready)))
+	},
+		Entry("on two nodes", catalog.Covers("H-08"), 2),
+		Entry("on three nodes", catalog.Covers("H-08"), 3),
+	)
+
 	It("finishes when pods may be deleted that the API server refused to delete", catalog.CoversWith([]catalog.Need{catalog.AdmissionPolicies}, "H-12"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
