@@ -42,7 +42,7 @@ kubectl set env --local --filename "$out/job.yaml" --output yaml \
 kubectl wait --namespace rollcall --for=jsonpath='{.status.ready}'="${shards:-1}" job/rollcall --timeout=120s
 if [ -n "$kill" ]; then
   victim=$(kubectl get pods --namespace rollcall --selector "batch.kubernetes.io/job-completion-index=$kill" --output name)
-  timeout 3m kubectl logs --namespace rollcall --follow "$victim" | grep --max-count=1 'Running in parallel'
+  timeout 3m grep --max-count=1 'Running in parallel' <(kubectl logs --namespace rollcall --follow "$victim") || fail "shard $kill has begun no spec"
   kubectl delete --namespace rollcall --force --grace-period=0 "$victim"
   say "shard $kill is killed"
 fi
