@@ -31,6 +31,16 @@ const collection = "DELETE all"
 // namespaces is about how many requests it took to delete namespaces: of each kind that there is all objects are deleted, and then listed.
 func (u usage) namespaces() float64 { return 2 * u.Verbs[collection] }
 
+// leases is how many requests had to do with leases: kubelets' heartbeats and controllers' elections.
+func (u usage) leases() (sum float64) {
+	for kind, n := range u.Kinds {
+		if strings.HasSuffix(kind, " leases") {
+			sum += n
+		}
+	}
+	return sum
+}
+
 func (u usage) since(before usage) usage {
 	d := usage{Verbs: map[string]float64{}, Kinds: map[string]float64{}, CPU: u.CPU - before.CPU}
 	for k, n := range u.Verbs {

@@ -75,13 +75,13 @@ process_cpu_seconds_total 4
 
 func TestCompareSaysWhatMisses(t *testing.T) {
 	some := func(n int) []string { return make([]string, n) }
-	upstream := measurement{Seconds: 100, Behaviours: some(10), API: usage{Verbs: map[string]float64{"LIST": 1000}}}
+	upstream := measurement{Seconds: 100, Behaviours: some(10), Whole: some(5), API: usage{Verbs: map[string]float64{"LIST": 1000}}}
 	for _, test := range []struct {
 		ours measurement
 		want []string
 	}{
-		{measurement{Seconds: 100, Behaviours: some(100), API: usage{Verbs: map[string]float64{"LIST": 3000}}}, []string{"10.0 times; aim: at least 10: met", "0.30 times; aim: at most 0.33: met"}},
-		{measurement{Seconds: 101, Behaviours: some(100), API: usage{Verbs: map[string]float64{"LIST": 3400}}}, []string{"9.9 times; aim: at least 10: MISSED", "0.34 times; aim: at most 0.33: MISSED"}},
+		{measurement{Seconds: 100, Behaviours: some(100), Whole: some(100), API: usage{Verbs: map[string]float64{"LIST": 3000}}}, []string{"10.00 times; aim: at least 10: met", "0.30 times; aim: at most 0.33: met", "20.00 times; aim: at least 10: met", "0.15 times; aim: at most 0.33: met"}},
+		{measurement{Seconds: 101, Behaviours: some(100), Whole: some(100), API: usage{Verbs: map[string]float64{"LIST": 3400}}}, []string{"9.90 times; aim: at least 10: MISSED", "0.34 times; aim: at most 0.33: MISSED", "19.80 times; aim: at least 10: met", "0.17 times; aim: at most 0.33: met"}},
 	} {
 		var aims []string
 		for _, r := range compare(measurements{Rounds: []round{{Upstream: &upstream, Rollcall: &test.ours}}}) {

@@ -25,7 +25,9 @@ type measurement struct {
 	Specs      int       `json:"specs"`
 	Failed     []outcome `json:"failed,omitempty"`
 	Behaviours []string  `json:"behaviours"`
-	API        usage     `json:"api"`
+	// Whole are those of them that are not judged in part only.
+	Whole []string `json:"whole"`
+	API   usage    `json:"api"`
 	// Suite is the suite's own processor seconds, with all that it starts.
 	Suite float64 `json:"suite"`
 	// Load is how many processes wanted a processor when it began and when it ended, by Linux' average of a minute.
@@ -179,9 +181,9 @@ func (s *scene) measureUpstream(ctx context.Context, seed int64) (m measurement,
 			return m, fmt.Errorf("behaviours.yaml says nothing of upstream's spec %q", out.Name)
 		}
 		m.Behaviours = append(m.Behaviours, asserted.all()...)
+		m.Whole = append(m.Whole, asserted.Asserts...)
 	}
-	slices.Sort(m.Behaviours)
-	m.Behaviours = slices.Compact(m.Behaviours)
+	m.Behaviours, m.Whole = distinct(m.Behaviours), distinct(m.Whole)
 	return m, err
 }
 
@@ -220,7 +222,13 @@ func (s *scene) measureRollcall(ctx context.Context, seed int64) (m measurement,
 			m.Behaviours = append(m.Behaviours, b.ID)
 		}
 	}
+	m.Whole = m.Behaviours
 	return m, nil
+}
+
+func distinct(ids []string) []string {
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // measure takes the time of a run, and then waits until what it has left is gone, which belongs to its requests but not to its time.
