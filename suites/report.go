@@ -137,6 +137,9 @@ func result(spec SpecReport) report.Spec {
 			// The spec itself gave up first. What the judge saw says better who broke what, where and when.
 			text = judgement.Violations[0].String() + "\n" + text
 		}
+		if r.Verdict == report.Inconclusive && !strings.Contains(text, judgement.Inconclusive) {
+			text = "inconclusive: " + judgement.Inconclusive + "\n" + text
+		}
 		r.Reason, _, _ = strings.Cut(text, "\n")
 		if text != r.Reason {
 			r.Failure = text

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -72,10 +73,15 @@ func (r *R) judge(ctx ginkgo.SpecContext) {
 	if result.Gap != nil {
 		judgement.Inconclusive = result.Gap.Reason
 	}
+	if spec.Failed() || len(result.Violations) > 0 {
+		judgement.Inconclusive = cmp.Or(judgement.Inconclusive, trouble(h, r.nodes))
+	}
 	ginkgo.AddReportEntry(JudgementEntry, judgement, ginkgo.ReportEntryVisibilityNever)
 	switch {
 	case result.Gap != nil:
 		ginkgo.Fail("inconclusive: events may be missing from the history, so nothing can be said about this spec: " + result.Gap.Reason)
+	case judgement.Inconclusive != "":
+		ginkgo.Fail("inconclusive: " + judgement.Inconclusive)
 	case len(result.Violations) > 0 && deviated && excused(result.Violations): // it is what the spec has seen already
 	case len(result.Violations) > 0 && r.mistaken(h, result.Violations):
 		ginkgo.AddReportEntry(DeviationEntry, result.Violations[0].String(), ginkgo.ReportEntryVisibilityNever)

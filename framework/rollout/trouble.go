@@ -1,0 +1,34 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/framework/history"
+)
+
+// trouble says which of the nodes stopped being Ready though nothing that the suite did could be the reason, or "". A machine or a network
+// with too much to do takes a node's pods away as a broken controller would: what a spec expected and did not see then proves nothing.
+func trouble(h *history.History, nodes []string) string {
+	for _, e := range h.Entries {
+		if e.Act != nil && slices.Contains(e.Act.Disturbs, history.NodesDown) {
+			return ""
+		}
+	}
+	was := map[string]bool{}
+	for _, e := range h.Entries {
+		if e.Node == nil || !slices.Contains(nodes, e.Node.Name) {
+			continue
+		}
+		is := slices.ContainsFunc(e.Node.Status.Conditions, func(c corev1.NodeCondition) bool {
+			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+		})
+		if was[e.Node.Name] && !is {
+			return fmt.Sprintf("node %s stopped being Ready at %s, though nobody had stopped it", e.Node.Name, e.At.UTC().Format("15:04:05.0"))
+		}
+		was[e.Node.Name] = is
+	}
+	return ""
+}
