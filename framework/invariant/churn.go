@@ -142,6 +142,8 @@ var noChurn = Invariant{
 			}
 			r.judgeCurrent("M-11", ro, p, before)
 			switch {
+			case before.Status.Phase == corev1.PodFailed && r.restarting(r.seq):
+				delete(failures, s) // how often pods have failed is kept in memory: a controller that starts again begins with the shortest delay
 			case before.Status.Phase == corev1.PodFailed && !anySurges(versions):
 				recent := append(failures[s], r.at)
 				for r.at.Sub(recent[0]) > hotLoopTime {

@@ -146,17 +146,9 @@ func TestChurn(t *testing.T) {
 			}
 			return f
 		}},
-		{"failed pods are replaced in a hot loop", []string{"M-11"}, func() *film {
-			f := shoot(1)
-			ds := f.create("fluentd")
-			for range 12 {
-				p := f.add(ds, "node-1")
-				f.bind(p)
-				f.fail(p)
-				f.del(p)
-				f.wait(1)
-			}
-			return f
+		{"failed pods are replaced in a hot loop", []string{"M-11"}, hotLoopFilm},
+		{"failed pods are replaced in a hot loop by a controller that is restarted all the time", nil, func() *film {
+			return hotLoopFilm().held(history.ControllerRestarted)
 		}},
 		{"failed pods are replaced ever more slowly", nil, func() *film {
 			f := shoot(1)
@@ -171,6 +163,20 @@ func TestChurn(t *testing.T) {
 			return f
 		}},
 	})
+}
+
+// hotLoopFilm shows twelve failed pods on one node, a second apart.
+func hotLoopFilm() *film {
+	f := shoot(1)
+	ds := f.create("fluentd")
+	for range 12 {
+		p := f.add(ds, "node-1")
+		f.bind(p)
+		f.fail(p)
+		f.del(p)
+		f.wait(1)
+	}
+	return f
 }
 
 func TestRollback(t *testing.T) {
