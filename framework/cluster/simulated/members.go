@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -37,6 +38,9 @@ func (p *Provider) AddNode(ctx context.Context, n *types.Node, args ...string) e
 	client, err := p.client()
 	if err != nil {
 		return err
+	}
+	if err := p.letGo(ctx, n.Name); err != nil {
+		return fmt.Errorf("adding node %q: %w", n.Name, err)
 	}
 	if _, err := client.CoreV1().Nodes().Create(ctx, object, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("adding node %q: %w", n.Name, err)
@@ -80,6 +84,7 @@ func (p *Provider) RemoveNode(ctx context.Context, n *types.Node, _ ...string) e
 	if err != nil {
 		return err
 	}
+	defer func() { p.removed.Store(n.Name, time.Now()) }()
 	err = client.CoreV1().Nodes().Delete(ctx, n.Name, metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("removing node %q: %w", n.Name, err)
@@ -94,6 +99,23 @@ func (p *Provider) RemoveNode(ctx context.Context, n *types.Node, _ ...string) e
 		delete(f.Clocks, n.Name)
 		delete(f.Rejecting, n.Name)
 	})
+}
+
+// letGo waits until kwok has nothing to do any more for a node of this name that was removed a moment ago. A renewal of its lease that was
+// under way comes back to kwok's queue once more; with a new node of the same name it would stand there twice, and an item that stands twice
+// is never taken from the head again (kwok 0.8.0, pkg/utils/heap): no node's lease would be renewed any more.
+func (p *Provider) letGo(ctx context.Context, name string) error {
+	at, ok := p.removed.Load(name)
+	if !ok {
+		return nil
+	}
+	const inFlight = 4 * time.Second
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(time.Until(at.(time.Time).Add(p.heartbeats().lease/4 + inFlight))):
+		return nil
+	}
 }
 
 // ListNode lists the nodes; State is "running" (Ready) or "stopped" (not Ready).

@@ -33,6 +33,8 @@ type Provider struct {
 	state  cluster.State
 	// refused is set by a Create that found bad input or the folder in use: what is there is not this value's to destroy.
 	refused bool
+	// removed says by name when a node was removed (see letGo).
+	removed sync.Map
 
 	once   sync.Once
 	rest   *rest.Config
