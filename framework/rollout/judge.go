@@ -64,6 +64,12 @@ func (r *R) judge(ctx ginkgo.SpecContext) {
 		Measured("judging (s)", time.Since(began).Seconds())
 		Measured("memory of recorder and judge (MiB)", float64(memory.Sys-memory.HeapReleased)/(1<<20))
 	}
+	if deviated && excused(result.Violations) { // they are what the spec has seen already, and say nothing about other histories
+		for _, v := range result.Violations {
+			result.NotApplicable[v.Invariant] = "it is how the known deviation shows"
+		}
+		result.Violations = nil
+	}
 	judgement.Violations = result.Violations
 	for _, i := range invariant.All() {
 		if _, not := result.NotApplicable[i.ID]; !not {
@@ -82,7 +88,6 @@ func (r *R) judge(ctx ginkgo.SpecContext) {
 		ginkgo.Fail("inconclusive: events may be missing from the history, so nothing can be said about this spec: " + result.Gap.Reason)
 	case judgement.Inconclusive != "":
 		ginkgo.Fail("inconclusive: " + judgement.Inconclusive)
-	case len(result.Violations) > 0 && deviated && excused(result.Violations): // it is what the spec has seen already
 	case len(result.Violations) > 0 && r.mistaken(h, result.Violations):
 		ginkgo.AddReportEntry(DeviationEntry, result.Violations[0].String(), ginkgo.ReportEntryVisibilityNever)
 		ginkgo.Skip("known deviation M-02 of " + r.Deviations + ": an event of a pod that is ending is taken for the deletion that was just made")

@@ -44,7 +44,8 @@ var _ = Describe("revisionHistoryLimit", func() {
 
 	It("takes away no revision that a pod still runs", catalog.Covers("I-13"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
-		ds := complete(ctx, r, rollout.OnDelete(), limit(0), rollout.TerminatesFor(6)).DaemonSet
+		// The pods are some seconds old before anything happens: of younger ones the judge does not know whether they or the revision came first.
+		ds := complete(ctx, r, rollout.OnDelete(), limit(0), rollout.TerminatesFor(6), rollout.MinReadySeconds(3)).DaemonSet
 		for _, version := range []string{"v2.6.0", "v2.5.1"} {
 			r.Update(ctx, ds, rollout.Image(tag(version)))
 			r.Soon(ctx, ds).Should(rollout.HaveObserved())
