@@ -79,7 +79,7 @@ func (r *R) judge(ctx ginkgo.SpecContext) {
 	if result.Gap != nil {
 		judgement.Inconclusive = result.Gap.Reason
 	}
-	if spec.Failed() || len(result.Violations) > 0 {
+	if spec.Failed() && len(result.Violations) == 0 { // a violation is proof: the judge knows which pods and nodes were not Ready
 		judgement.Inconclusive = cmp.Or(judgement.Inconclusive, trouble(h, r.nodes))
 	}
 	ginkgo.AddReportEntry(JudgementEntry, judgement, ginkgo.ReportEntryVisibilityNever)

@@ -74,7 +74,7 @@ func configuration(s settings, state cluster.State) map[string]string {
 
 // addToPlan adds what the suite's own process does not know.
 func addToPlan(artifacts string, s settings, state cluster.State) error {
-	parts := filepath.Join(artifacts, "parts")
+	parts := filepath.Join(artifacts, report.PartsFolder)
 	plan, err := report.LoadPlan(parts)
 	if err != nil {
 		return err
