@@ -1,7 +1,7 @@
 package stuck
 
 import (
-	"slices"
+	"fmt"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
@@ -104,18 +105,17 @@ var _ = Describe("A stuck update", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
 	})
 
-	It("is mended by another template when its pods Failed, again and again", catalog.Covers("H-07"), func(ctx SpecContext) {
-		node := r.Nodes(ctx, 1)[0]
+	It("is mended by another template when its pods Failed, again and again", catalog.CoversWith([]catalog.Need{catalog.PodRejection}, "H-07"), func(ctx SpecContext) {
+		node := r.NodesAlone(ctx, 1)[0]
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
-		failed := r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods[0]
-		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.RejectPods(ctx, node, "OutOfcpu")
+		r.Update(ctx, ds, rollout.Edition("2"))
 		// After the first failures a controller takes its time to replace the next; the last one is still there when the template changes.
-		for range 4 {
-			failed = rollout.Where(r.Soon(ctx, ds).Should(rollout.HavePods(1, "of the broken template that runs",
-				rollout.All(second, rollout.OnNode(node), rollout.Other(failed), running))).Pods, rollout.All(second, running))[0]
-			r.EndPod(ctx, failed, corev1.PodFailed, "OutOfcpu")
-		}
-		r.Update(ctx, ds, rollout.Edition("3"), rollout.ReadyAfter(0))
+		state := r.Eventually(ctx, ds).Should(rollout.And(rollout.Match("have had four pods of the broken template that Failed", failures(4)), rollout.HavePods(1, "that Failed", rollout.Terminal)))
+		failed := rollout.Where(state.Pods, rollout.Terminal)[0]
+		r.AcceptPods(ctx, node)
+		r.Update(ctx, ds, rollout.Edition("3"))
 		after := r.Soon(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(1, "of the last template", rollout.OfEdition("3"))))
 		Expect(after.Find(failed)).To(BeNil(), "the failed pod should be deleted")
 	})
@@ -170,9 +170,20 @@ var _ = Describe("An update with minReadySeconds", func() {
 	})
 })
 
-// running is the condition that a container of the pod runs and the pod has not ended.
-func running(pod *corev1.Pod) bool {
-	return !rollout.Terminal(pod) && slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.State.Running != nil })
+// failures says how many pods of the second template have Failed, until there are that many.
+func failures(many int) func(rollout.State) string {
+	return func(s rollout.State) string {
+		seen := map[types.UID]bool{}
+		for _, e := range s.All.Entries {
+			if e.Pod != nil && second(e.Pod) && rollout.Terminal(e.Pod) {
+				seen[e.Pod.UID] = true
+			}
+		}
+		if len(seen) < many {
+			return fmt.Sprintf("has had %d", len(seen))
+		}
+		return ""
+	}
 }
 
 // crashes makes the first container end at once, before it is first asked whether it is ready: on a busy node it could else be Ready
