@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -158,7 +159,8 @@ var noChurn = Invariant{
 				failures[s] = recent
 			case !active(before) || !r.surelyEligible(p.node, versions, skew):
 			case s.others(p):
-				if at, ok := made[p]; ok {
+				// In favour of a pod that came by adoption it may go, and come again when that one is updated.
+				if at, ok := made[p]; ok && !slices.ContainsFunc(s.pods, func(o *pod) bool { return o.adopted }) {
 					last[s] = pruned{p, at}
 				}
 			case !anyRolls(versions) && !p.adopted && p.carried(versions) != all:

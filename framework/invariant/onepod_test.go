@@ -3,6 +3,7 @@ package invariant
 import (
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"rollcall.dev/framework/history"
@@ -47,6 +48,26 @@ func TestOnePodPerNodeLegal(t *testing.T) {
 			f.emitPod(history.Modified, orphan)
 			f.wait(1)
 			f.remove(orphan)
+			return f
+		},
+		"an older pod is adopted late, pruned for and then updated": func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			orphan := f.pod(ds, "node-1")
+			owners := orphan.OwnerReferences
+			orphan.OwnerReferences = nil
+			delete(orphan.Labels, appsv1.ControllerRevisionHashLabelKey)
+			f.pods = append(f.pods, orphan)
+			f.act("create", podRef(orphan), []history.Disturbance{history.PodsForeign}, func() { f.emitPod(history.Added, orphan) })
+			f.ready(orphan)
+			own := f.fill(ds, 1)[0]
+			f.act("edit", podRef(orphan), []history.Disturbance{history.PodsEdited}, func() {})
+			orphan.OwnerReferences = owners
+			f.emitPod(history.Modified, orphan)
+			f.remove(own)
+			f.wait(1)
+			f.remove(orphan)
+			f.ready(f.add(ds, "node-1"))
 			return f
 		},
 		"a duplicate after the controller's restart is pruned": func() *film {

@@ -1,9 +1,13 @@
 package adoption
 
 import (
+	"fmt"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"rollcall.dev/fixtures"
@@ -109,6 +113,37 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 			return ""
 		})))
 		Expect(rollout.Where(after.All.Pods, rollout.OnNode(nodes[0]))).To(HaveLen(1), "one of the two pods should be left")
+	})
+
+	It("are not pruned together with the younger pod beside them, where the node's pod may not go", catalog.Covers("B-07", "C-02", "M-02"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		elder := lookalike("elder", nodes[0])
+		elder.Labels["name"] = "not-yet"
+		elder = r.CreatePod(ctx, elder)
+		hog := r.Fill(ctx, nodes[1], resource.MustParse("100Mi"))
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), rollout.RequestMemory("200Mi"))
+		// The node without room uses up what maxUnavailable allows.
+		onFirst := rollout.All(rollout.OnNode(nodes[0]), rollout.Ready)
+		before := r.Eventually(ctx, ds).Should(rollout.And(rollout.HavePods(1, "without room", rollout.Unschedulable), rollout.HavePods(1, "that is Ready on the first node", onFirst)))
+		younger := rollout.Where(before.Pods, onFirst)[0]
+
+		r.EditPod(ctx, elder, "label name="+fixtures.FluentdName, func(live *corev1.Pod) { live.Labels["name"] = fixtures.FluentdName })
+		// Which of the two goes is the controller's choice: the older is of no revision, and the younger is one too many.
+		left := r.Soon(ctx, ds).Should(rollout.Match("leave one pod on "+nodes[0], func(s rollout.State) string {
+			if many := len(rollout.Where(s.All.Pods, rollout.OnNode(nodes[0]))); many != 1 {
+				return fmt.Sprintf("leaves %d", many)
+			}
+			return ""
+		}))
+		r.Settle(ctx)
+		for _, s := range []rollout.State{left, r.State(ds)} {
+			Expect(rollout.Where(s.All.Pods, rollout.OnNode(nodes[0]))).To(Or(ConsistOf(rollout.SamePods([]*corev1.Pod{elder})...), ConsistOf(rollout.SamePods([]*corev1.Pod{younger})...)),
+				"one of the two pods should stay on %s: there is none on %s, and maxUnavailable is 1", nodes[0], nodes[1])
+		}
+
+		r.MakeRoom(ctx, hog)
+		after := r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		Expect(after.All.Pods).To(HaveEach(HaveField("Labels", HaveKey(appsv1.ControllerRevisionHashLabelKey))), "the pod of no revision should be replaced")
 	})
 
 	It("are kept by an OnDelete DaemonSet with another template", catalog.Covers("J-04"), func(ctx SpecContext) {
