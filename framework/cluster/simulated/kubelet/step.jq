@@ -8,9 +8,10 @@ def step:
   .spec.nodeName as $node
   | if $node == null or stopped[$node] then empty
     elif .metadata.deletionTimestamp then
-      # The delete sets the grace period to 0. What is still there then is held by a finalizer and goes when that does.
+      # The delete sets the grace period to 0. What is still there then is held by a finalizer and goes when that does; or its delete was
+      # cut short, when who asked for it went away: the API server writes the grace period first, and then takes the object away.
       if (terminal | not) then "terminate"
-      elif (.metadata.deletionGracePeriodSeconds // 0) > 0 then "delete"
+      elif (.metadata.deletionGracePeriodSeconds // 0) > 0 or (.metadata.finalizers // [] | length) == 0 then "delete"
       else empty end
     elif terminal then empty
     elif .status.startTime == null then (if rejecting[$node] then "reject" else "admit" end)
