@@ -25,6 +25,7 @@ variant() {
 example=$(make -s example-controller) || exit 1
 variant example "$example" DEVIATIONS=none
 variant example-slow "$example --workers=1 --qps=10" DEVIATIONS=none TIMEOUT_FACTOR=3 PROCS=2
+variant example-lagging "$example --lag=2s" DEVIATIONS=none TIMEOUT_FACTOR=2
 variant example-killed "$example" DEVIATIONS=none RESTART=KILL:5s TIMEOUT_FACTOR=2
 
 # Upstream's, with its recorded deviations. Restarted controllers and slow ones are still correct: they only take longer.

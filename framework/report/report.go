@@ -209,7 +209,7 @@ type Violation struct {
 type Timings struct {
 	// Total is from Date to the last result.
 	Total Duration `json:"total"`
-	// ClusterUp is making the cluster.
+	// ClusterUp is making the cluster, and building it from source where that had not been done.
 	ClusterUp Duration `json:"clusterUp,omitzero"`
 	// Specs is the sum of the specs' durations, which is more than Total where they ran in parallel.
 	Specs Duration `json:"specs"`

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"reflect"
 	"sync"
 	"time"
@@ -38,9 +39,10 @@ type controller struct {
 	queue     workqueue.TypedRateLimitingInterface[cache.ObjectName]
 	events    record.EventRecorder
 	failures  failures
+	lag       time.Duration // how long it may take until an event is acted on, each its own time
 }
 
-func newController(ctx context.Context, client kubernetes.Interface) (*controller, error) {
+func newController(ctx context.Context, client kubernetes.Interface, lag time.Duration) (*controller, error) {
 	// Nothing is looked at again merely because time passes: what time alone makes true (a pod has been ready for long enough, a failed one
 	// has waited) has a wake-up of its own.
 	factory := informers.NewSharedInformerFactory(client, 0)
@@ -57,6 +59,7 @@ func newController(ctx context.Context, client kubernetes.Interface) (*controlle
 			workqueue.NewTypedItemExponentialFailureRateLimiter[cache.ObjectName](20*time.Millisecond, 30*time.Second)),
 		events:   broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: manager}),
 		failures: failures{known: map[failureKey]failure{}},
+		lag:      lag,
 	}
 	for _, watched := range []struct {
 		informer cache.SharedIndexInformer
@@ -124,7 +127,13 @@ func (c *controller) noticeNode(old, new any) {
 	}
 }
 
-func (c *controller) enqueue(ds *appsv1.DaemonSet) { c.queue.Add(cache.MetaObjectToName(ds)) }
+func (c *controller) enqueue(ds *appsv1.DaemonSet) {
+	if c.lag > 0 {
+		c.queue.AddAfter(cache.MetaObjectToName(ds), rand.N(c.lag))
+		return
+	}
+	c.queue.Add(cache.MetaObjectToName(ds))
+}
 
 func (c *controller) run(ctx context.Context, workers int) error {
 	c.factory.StartWithContext(ctx)

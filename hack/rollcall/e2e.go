@@ -48,9 +48,13 @@ func runE2E(ctx context.Context, s settings) (err error) {
 		compiled <- nil
 	}
 
+	began := time.Now()
 	p, release, err := acquire(ctx, s)
 	if err != nil {
 		return err
+	}
+	if !s.Reuse && p.State().Provider != "existing" {
+		s.ClusterUp = time.Since(began)
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	if _, err := cluster.Examine(ctx, p.State(), s.Shard != nil); err != nil {

@@ -80,5 +80,8 @@ func addToPlan(artifacts string, s settings, state cluster.State) error {
 		return err
 	}
 	plan.Report.Configuration = configuration(s, state)
+	if s.ClusterUp > 0 {
+		plan.Report.Timings = &report.Timings{ClusterUp: report.Duration(s.ClusterUp)}
+	}
 	return plan.Save(parts)
 }

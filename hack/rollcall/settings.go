@@ -47,6 +47,8 @@ type settings struct {
 	// For make soak: what goes on beside the specs, until the returned function is called, and about how long a watch lasts, 0 for ever.
 	Beside     func(context.Context, cluster.Provider) func()
 	CutWatches time.Duration
+
+	ClusterUp time.Duration // what making the cluster took, for the report; 0 where it was there
 }
 
 // variables lists the contract's variables, for the usage text and so that a misspelled value is met before anything is made.
