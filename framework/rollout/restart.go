@@ -17,10 +17,7 @@ import (
 // kube-controller-manager would, when it loses its API server.
 func (r *R) Restart(ctx context.Context, component string) {
 	ginkgo.GinkgoHelper()
-	restarter := Need[cluster.Restarter](r)
-	if r.Provider.State().NoDaemonSetController {
-		ginkgo.Skip("the control plane is restarted around its own DaemonSet controller only; RESTART=TERM:5s restarts a CONTROLLER")
-	}
+	restarter := r.restarter()
 	act := history.Act{Verb: "restart", Object: history.Reference{Name: component}, Disturbs: []history.Disturbance{history.ControllerRestarted}}
 	limit := r.patience(2 * time.Minute)
 	r.Act(ctx, act, func(ctx context.Context) error {
@@ -28,4 +25,12 @@ func (r *R) Restart(ctx context.Context, component string) {
 		defer cancel()
 		return restarter.Restart(ctx, component)
 	})
+}
+
+func (r *R) restarter() cluster.Restarter {
+	ginkgo.GinkgoHelper()
+	if r.Provider.State().NoDaemonSetController {
+		ginkgo.Skip("the control plane is restarted around its own DaemonSet controller only; RESTART=TERM:5s restarts a CONTROLLER")
+	}
+	return Need[cluster.Restarter](r)
 }

@@ -85,6 +85,7 @@ func (r *R) begin(ctx ginkgo.SpecContext) error {
 	}
 	r.Environment, r.nodes, r.generations.known = environment, nil, nil
 	report := ginkgo.CurrentSpecReport()
+	r.checkRequirements(report.Labels())
 	id := specID(report.FullText())
 	r.Namespace = fmt.Sprintf("rollcall-%s-%s", r.Run, id)
 	if r.shared != "" {
