@@ -23,6 +23,7 @@ var _ = Describe("RollingUpdate with maxSurge, though nothing else happens,", fu
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2), rollout.TerminatesFor(25))
 		old := r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods[0]
 		r.Update(ctx, ds, rollout.Edition("2"))
+		r.KeepAwake(ctx, ds) // D-13 shows here too, now and then, and has a spec of its own
 		// The old pod is deleted because the new one is available, so what the status has to say is known by then.
 		still := rollout.Match("still have the old pod, which is ending", func(s rollout.State) string {
 			if pod := s.Find(old); pod == nil || pod.DeletionTimestamp == nil || rollout.Terminal(pod) {
