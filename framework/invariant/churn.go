@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -170,6 +171,14 @@ var noChurn = Invariant{
 		}
 		return hooks{
 			deleting: deleting,
+			daemonSet: func(ro *roll, o, before *appsv1.DaemonSet) {
+				if before == nil || o.Generation == before.Generation {
+					return
+				}
+				for _, s := range ro.seats {
+					delete(failures, s) // a changed spec is a new start, with the shortest delay (catalog L-02)
+				}
+			},
 			added: func(ro *roll, p *pod) {
 				versions := r.inForce(ro)
 				if p.listed || p.adopted || len(versions) == 0 || r.suiteMade(p) {

@@ -150,6 +150,23 @@ func TestChurn(t *testing.T) {
 		{"failed pods are replaced in a hot loop by a controller that is restarted all the time", nil, func() *film {
 			return hotLoopFilm().held(history.ControllerRestarted)
 		}},
+		{"failed pods are replaced ever more slowly, and from the start after a change", nil, func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			for _, tag := range []string{"v2", "v3"} {
+				for i := range 7 {
+					p := f.add(ds, "node-1")
+					f.bind(p)
+					f.fail(p)
+					f.del(p)
+					f.wait(float64(int(1)<<i) / 2)
+				}
+				f.update(ds, image(tag))
+				f.revise(ds)
+				f.observe(ds)
+			}
+			return f
+		}},
 		{"failed pods are replaced ever more slowly", nil, func() *film {
 			f := shoot(1)
 			ds := f.create("fluentd")
