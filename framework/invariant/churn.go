@@ -187,7 +187,8 @@ var noChurn = Invariant{
 				s := ro.seats[p.node]
 				made[p] = versions[0].index
 				was, ok := last[s]
-				if ok && was.p.hash == p.hash && was.made == versions[len(versions)-1].index && !r.crowdExcused(s) {
+				// Where no other pod is left, the one that stayed has gone since, and one more is needed.
+				if ok && s.others(p) && was.p.hash == p.hash && was.made == versions[len(versions)-1].index && !r.crowdExcused(s) {
 					delete(last, s)
 					r.report("M-11", ro.daemonSet, refs(p.ref(), was.p.ref(), nodeRef(s.node), ro.ref()), []int{was.p.first, was.p.deleted},
 						"pod %s was created on %s at %s, after pod %s of the same revision had been deleted there at %s; one would have done",

@@ -146,6 +146,19 @@ func TestChurn(t *testing.T) {
 			}
 			return f
 		}},
+		{"a duplicate is pruned, and much later the pod that stayed fails", nil, func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 1)
+			f.act("restart", history.Reference{}, []history.Disturbance{history.ControllerRestarted}, nil)
+			f.wait(5)
+			f.remove(f.add(ds, "node-1"))
+			f.wait(100)
+			f.fail(pods[0])
+			f.del(pods[0])
+			f.ready(f.add(ds, "node-1"))
+			return f
+		}},
 		{"failed pods are replaced in a hot loop", []string{"M-11"}, hotLoopFilm},
 		{"failed pods are replaced in a hot loop by a controller that is restarted all the time", nil, func() *film {
 			return hotLoopFilm().held(history.ControllerRestarted)
