@@ -147,7 +147,9 @@ var lastingExcess = Invariant{
 					excess = append(excess, p)
 				}
 			}
-			if len(excess) <= allowed || r.seq >= ro.ending || s.node == "" {
+			// Nobody can prune where deletion is refused, and pods on a node that is gone are the garbage collector's (catalog K-02).
+			excused := r.nodeMissing(s.node) || len(excess) > 0 && r.touched(r.seq, excess[0], history.DeletionRefused)
+			if len(excess) <= allowed || excused || r.seq >= ro.ending || s.node == "" {
 				delete(since, s)
 				delete(told, s)
 				return

@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"fmt"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -209,6 +210,37 @@ func TestLastingExcess(t *testing.T) {
 	}
 	fails(t, excess(false), "M-25")
 	passes(t, excess(true))
+	t.Run("the node is gone, and the garbage collector is slow", func(t *testing.T) {
+		f := excess(false)
+		f.emitNode(history.Deleted, f.node["node-1"])
+		f.wait(0.5)
+		f.remove(f.pods[0])
+		passes(t, f)
+	})
+	for _, refused := range []bool{true, false} {
+		t.Run(fmt.Sprintf("a pair is left when surge ends, deletion is refused: %t", refused), func(t *testing.T) {
+			f := shoot(1)
+			ds := f.create("fluentd", maxSurge("1"))
+			f.fill(ds, 1)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			second := f.add(ds, "node-1")
+			f.bind(second)
+			if refused {
+				f.act("refuse", history.Reference{}, []history.Disturbance{history.DeletionRefused}, nil)
+			}
+			f.update(ds, maxUnavailable("1"))
+			f.observe(ds)
+			f.wait(5)
+			f.ready(second)
+			f.wait(100)
+			if refused {
+				passes(t, f)
+			} else {
+				fails(t, f, "M-25")
+			}
+		})
+	}
 	t.Run("with surge, three of them", func(t *testing.T) {
 		f := shoot(1)
 		ds := f.create("fluentd", maxSurge("1"))
