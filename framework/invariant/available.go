@@ -120,6 +120,12 @@ func (r *replay) lacking(ro *roll, versions []*version, requested time.Time, exc
 	return lacking, waiting
 }
 
+// prunes says whether the deletion of p may be the pruning of an excess: another active pod is there, or was when the controller
+// last looked.
+func (r *replay) prunes(s *seat, p *pod) bool {
+	return s.others(p) || !s.robbed.IsZero() && r.at.Before(s.robbed.Add(cacheAge))
+}
+
 // others says whether a seat holds another active pod than p.
 func (s *seat) others(p *pod) bool {
 	for _, o := range s.pods {

@@ -47,7 +47,7 @@ func (r *replay) judgeBudget(id string, ro *roll, p *pod, before *corev1.Pod) {
 		return // within it even if every one of them counted
 	}
 	s := ro.seats[p.node]
-	if s.others(p) || p.carried(versions) == all || !r.surelyEligible(p.node, versions, skew) ||
+	if r.prunes(s, p) || p.carried(versions) == all || !r.surelyEligible(p.node, versions, skew) ||
 		!r.surelyAvailable(ro, p, before, versions, p.requested) {
 		return
 	}

@@ -36,7 +36,7 @@ var (
 
 func (r *replay) judgeCurrent(id string, ro *roll, p *pod, before *corev1.Pod) {
 	versions := r.inForce(ro)
-	if p.excuse != "" || !active(before) || p.node == "" || len(versions) == 0 || ro.seats[p.node].others(p) ||
+	if p.excuse != "" || !active(before) || p.node == "" || len(versions) == 0 || r.prunes(ro.seats[p.node], p) ||
 		!p.bears(versions) || r.touched(r.seq, p, history.PodsEdited, history.RevisionsEdited) ||
 		!r.surelyEligible(p.node, versions, skew) {
 		return
@@ -164,7 +164,7 @@ var noChurn = Invariant{
 				if at, ok := made[p]; ok && !slices.ContainsFunc(s.pods, func(o *pod) bool { return o.adopted }) {
 					last[s] = pruned{p, at}
 				}
-			case !anyRolls(versions) && !p.adopted && p.carried(versions) != all:
+			case !anyRolls(versions) && !p.adopted && !r.prunes(s, p) && p.carried(versions) != all:
 				r.report("M-11", ro.daemonSet, refs(p.ref(), nodeRef(p.node), ro.ref()), []int{p.first, versions[len(versions)-1].seq},
 					"pod %s on %s was deleted at %s, but the strategy is OnDelete and nobody else deleted it", p.name(), p.node, clock(r.at))
 			}

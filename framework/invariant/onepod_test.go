@@ -193,6 +193,39 @@ func TestActivePods(t *testing.T) {
 	})
 }
 
+func TestPruningTooLate(t *testing.T) {
+	// switched is a switch from surge that leaves a pair, of which the controller prunes the new pod a moment after the old one has met
+	// with something.
+	switched := func(meets func(*film, *corev1.Pod), after float64) func() *film {
+		return func() *film {
+			f := shoot(2)
+			ds := f.create("fluentd", maxSurge("1"))
+			pods := f.fill(ds, 2)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			second := f.add(ds, "node-1")
+			f.bind(second)
+			f.wait(5)
+			f.update(ds, maxUnavailable("1"))
+			meets(f, pods[0])
+			f.wait(after)
+			f.del(second)
+			f.observe(ds)
+			return f
+		}
+	}
+	deleted := func(f *film, p *corev1.Pod) {
+		f.act("delete", podRef(p), []history.Disturbance{history.PodsDeleted}, func() { f.del(p) })
+	}
+	play(t, []scene{
+		{"the suite has just deleted it", nil, switched(deleted, 0.3)},
+		{"it has just failed", nil, switched((*film).fail, 0.3)},
+		{"the suite deleted it long ago", []string{"M-10"}, switched(deleted, 10)},
+		{"it failed long ago", []string{"M-10"}, switched((*film).fail, 10)},
+		{"the controller has just deleted it", []string{"M-10"}, switched((*film).del, 0.3)},
+	})
+}
+
 func TestLastingExcess(t *testing.T) {
 	excess := func(pruned bool) *film {
 		f := shoot(1)

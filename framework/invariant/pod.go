@@ -127,6 +127,9 @@ func (r *replay) change(ro *roll, p *pod, e *history.Entry) {
 			s.lost = r.at
 		}
 	}
+	if active(before) && (first && p.excuse != "" || !first && terminal(o)) {
+		s.robbed = r.at
+	}
 	if e.Type == history.Deleted {
 		p.gone, s.moved = r.seq, r.at
 		s.drop(p)
@@ -151,7 +154,7 @@ func (r *replay) leave(p *pod, o *corev1.Pod) {
 	ro := r.rolls[p.set.uid]
 	s := ro.seat(p.node)
 	s.drop(p)
-	s.lost, s.moved = r.at, r.at
+	s.lost, s.robbed, s.moved = r.at, r.at, r.at
 	p.object, p.gone = o, r.seq
 	delete(r.pods, o.UID)
 	ro.weigh(s)

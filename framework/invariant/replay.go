@@ -84,6 +84,8 @@ type seat struct {
 	pods []*pod
 	// lost is when an available pod last went without the controller's doing: the controller may not know it yet.
 	lost time.Time
+	// robbed is when an active pod last ended without the controller's doing: the controller may still count on it.
+	robbed time.Time
 	// moved is when a pod last came or went.
 	moved time.Time
 	// made is when the controller first made a pod for it.
