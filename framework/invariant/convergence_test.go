@@ -128,6 +128,27 @@ func TestRapidUpdates(t *testing.T) {
 }
 
 func TestWedge(t *testing.T) {
+	// failing has so many pods fail, with twice the time between each time, and then nothing for so many seconds more.
+	failing := func(times, seconds int) *film {
+		f := shoot(1)
+		ds := f.create("fluentd")
+		f.observe(ds)
+		idle := func(seconds int) {
+			for range seconds {
+				f.wait(1)
+				f.emitNode(history.Modified, f.node["node-1"])
+			}
+		}
+		for i := range times {
+			p := f.add(ds, "node-1")
+			f.bind(p)
+			f.fail(p)
+			f.del(p)
+			idle(1 << i)
+		}
+		idle(seconds)
+		return f
+	}
 	idle := func(seconds int, play func(*film, *appsv1.DaemonSet, []*corev1.Pod)) func() *film {
 		return func() *film {
 			f, ds, pods := midway()
@@ -158,6 +179,9 @@ func TestWedge(t *testing.T) {
 			return f
 		}},
 		{"an old pod and room in the budget", []string{"M-20"}, idle(100, nil)},
+		{"a node whose pods fail, and ever more time before the next one", nil, func() *film { return failing(9, 0) }},
+		{"a node whose pod failed once, and no other one came", []string{"M-20"}, func() *film { return failing(1, 100) }},
+		{"a node whose pods failed, and no other one came for an hour", []string{"M-20"}, func() *film { return failing(2, 3600) }},
 		{"a node without a pod", []string{"M-20"}, idle(100, func(f *film, _ *appsv1.DaemonSet, pods []*corev1.Pod) { f.remove(pods[2]) })},
 		{"with surge, an old pod beside an available new one", []string{"M-20"}, func() *film {
 			f, _, add := surging(2, maxSurge("1"))

@@ -112,7 +112,7 @@ func (r *replay) change(ro *roll, p *pod, e *history.Entry) {
 	}
 	switch {
 	case isReady && !wasReady:
-		p.ready, p.readyAt = r.seq, r.at
+		p.ready, p.readyAt, s.failures = r.seq, r.at, 0
 	case wasReady && !isReady:
 		p.lostAt = r.at
 		if p.deleted < 0 && !terminating(o) {
@@ -123,6 +123,9 @@ func (r *replay) change(ro *roll, p *pod, e *history.Entry) {
 	if first {
 		p.deleted, p.deletedAt, p.requested = r.seq, r.at, requestTime(o, r.at)
 		p.excuse = r.outsider(r.seq, p)
+		if before.Status.Phase == corev1.PodFailed {
+			s.failures, s.failed = s.failures+1, r.at
+		}
 		if p.excuse != "" && wasReady {
 			s.lost = r.at
 		}

@@ -86,6 +86,9 @@ type seat struct {
 	lost time.Time
 	// robbed is when an active pod last ended without the controller's doing: the controller may still count on it.
 	robbed time.Time
+	// failures counts the failed pods that were deleted from it since one was Ready, failed is when the last one was.
+	failures int
+	failed   time.Time
 	// moved is when a pod last came or went.
 	moved time.Time
 	// made is when the controller first made a pod for it.

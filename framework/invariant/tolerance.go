@@ -17,6 +17,8 @@ const (
 	patience = 60 * time.Second
 	// expectations is what kube-controller-manager may lose to an event that it waits for in vain (M-20).
 	expectations = 5*time.Minute + 30*time.Second
+	// longestDelay is how long a controller may put off the replacement of a pod that failed once more (catalog L-02).
+	longestDelay = 15 * time.Minute
 	// failover is how long after a restart of the control plane's parts a controller may still act on what it knew before (M-22).
 	failover = 60 * time.Second
 )

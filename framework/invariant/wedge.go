@@ -101,7 +101,9 @@ func (r *replay) work(ro *roll) string {
 		}
 	}
 	for s := range ro.down {
-		if len(s.pods) == 0 && r.surelyEligible(s.node, versions, cacheAge) {
+		// Whether the delay between failed pods is kept before the deletion or before the creation is the controller's choice.
+		delayed := s.failures > 1 && r.at.Before(s.failed.Add(longestDelay))
+		if len(s.pods) == 0 && !delayed && r.surelyEligible(s.node, versions, cacheAge) {
 			offer(s.node, "%s had no pod")
 		}
 	}
