@@ -76,15 +76,33 @@ func (r *replay) acquaintance(s *seat) time.Duration {
 }
 
 // allowance returns the highest budget that any version in force gives, with the text of its field and the number of nodes that
-// it was worked out for.
+// it was worked out for. The API's description of maxUnavailable takes percentages of the pods at the start of the update, its
+// example those of the nodes that should have a pod now: both are lawful.
 func (r *replay) allowance(ro *roll, versions []*version) (allowed, desired int, text string) {
 	for _, v := range versions {
-		nodes := v.place.most(r.at.Add(-cacheAge), r.at.Add(skew)) + len(ro.strange)
+		nodes := v.place.most(r.at.Add(-cacheAge), r.at.Add(skew))
+		if !v.surges() {
+			nodes = max(nodes, r.atStart(ro, v))
+		}
+		nodes += len(ro.strange)
 		if a, t := v.budget(nodes); a >= allowed {
 			allowed, desired, text = a, nodes, t
 		}
 	}
 	return allowed, desired, text
+}
+
+// atStart returns how many nodes should have had a pod of a version when the update to its template began.
+func (r *replay) atStart(ro *roll, v *version) int {
+	first := v
+	for first.index > 0 && ro.versions[first.index-1].key == v.key {
+		first = ro.versions[first.index-1]
+	}
+	until := r.seq
+	if first.observed >= 0 {
+		until = min(until, first.observed)
+	}
+	return v.place.most(r.entries[first.from].At.Add(-cacheAge), r.entries[until].At.Add(skew))
 }
 
 // lacking lists the seats of eligible nodes that had no available pod, and were known to have none, when a request was taken.

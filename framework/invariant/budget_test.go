@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -132,6 +133,43 @@ func TestBudgetLegal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { passes(t, scene()) })
 	}
+}
+
+func TestPercentageWhenNodesLeave(t *testing.T) {
+	// leaving has four of ten nodes leave before or after an update begins that takes down so many of the others at once.
+	leaving := func(before bool, down int) func() *film {
+		return func() *film {
+			f := shoot(10)
+			ds := f.create("fluentd", maxUnavailable("30%"))
+			pods := f.fill(ds, 10)
+			leave := func() {
+				for i := 7; i <= 10; i++ {
+					n := nodeRef("node-" + strconv.Itoa(i))
+					f.act("delete node", n, []history.Disturbance{history.NodesChanged}, func() { f.emitNode(history.Deleted, f.node[n.Name]) })
+				}
+				f.wait(10)
+			}
+			if before {
+				leave()
+			}
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			f.wait(3)
+			if !before {
+				leave()
+			}
+			for _, p := range pods[:down] {
+				f.del(p)
+			}
+			return f
+		}
+	}
+	play(t, []scene{
+		{"30% of the ten at its start", nil, leaving(false, 3)},
+		{"30% of the six that are left, rounded up", nil, leaving(false, 2)},
+		{"30% of neither", []string{"M-02"}, leaving(false, 4)},
+		{"30% of ten that were gone at its start", []string{"M-02"}, leaving(true, 3)},
+	})
 }
 
 func TestBudgetIllegal(t *testing.T) {
