@@ -11,6 +11,12 @@ import (
 // Availability is read both ways. Whoever is accused must have known better, so a pod that was deleted counts as available only
 // if the controller surely knew it to be, and a node counts as unavailable only if the controller surely knew that too.
 
+// unaware says whether a controller need not know yet of what others did at a time: its view may be that old, or it was stopped then
+// and goes on with what it knew before (catalog M-22).
+func (r *replay) unaware(of time.Time) bool {
+	return r.at.Before(of.Add(cacheAge)) || r.acts.stopped(r.at, of)
+}
+
 // surelyAvailable says whether a pod in the given state was available, and known to be, when the API server took a request at a
 // time on its own clock.
 func (r *replay) surelyAvailable(ro *roll, p *pod, state *corev1.Pod, versions []*version, requested time.Time) bool {
@@ -31,17 +37,17 @@ func (r *replay) surelyAvailable(ro *roll, p *pod, state *corev1.Pod, versions [
 			return known
 		}
 	}
-	return known || p.readyAt.IsZero() || !r.at.Before(p.readyAt.Add(max(wait, skew)))
+	return known || p.readyAt.IsZero() || !r.unaware(p.readyAt.Add(wait))
 }
 
 // maybeAvailable says whether a controller may have taken a pod for available then.
 func (r *replay) maybeAvailable(p *pod, versions []*version, requested time.Time) bool {
 	if terminating(p.object) {
-		return p.excuse != "" && r.at.Before(p.deletedAt.Add(cacheAge))
+		return p.excuse != "" && r.unaware(p.deletedAt)
 	}
 	since, ready := readySince(p.object)
 	if !ready {
-		return !p.lostAt.IsZero() && r.at.Before(p.lostAt.Add(cacheAge))
+		return !p.lostAt.IsZero() && r.unaware(p.lostAt)
 	}
 	wait := shortest(versions)
 	return wait == 0 || since.Add(wait).Before(requested.Add(grain)) || r.touched(r.seq, p, history.ClockSkewed)
@@ -127,7 +133,7 @@ func (r *replay) lacking(ro *roll, versions []*version, requested time.Time, exc
 			delete(ro.down, s) // it stays available until its next event, which files it anew
 			continue
 		}
-		if maybe || r.at.Before(s.lost.Add(cacheAge)) && !s.lost.IsZero() || !r.surelyEligible(s.node, versions, r.acquaintance(s)) {
+		if maybe || !s.lost.IsZero() && r.unaware(s.lost) || !r.surelyEligible(s.node, versions, r.acquaintance(s)) {
 			continue
 		}
 		lacking = append(lacking, s)
@@ -141,7 +147,7 @@ func (r *replay) lacking(ro *roll, versions []*version, requested time.Time, exc
 // prunes says whether the deletion of p may be the pruning of an excess: another active pod is there, or was when the controller
 // last looked.
 func (r *replay) prunes(s *seat, p *pod) bool {
-	return s.others(p) || !s.robbed.IsZero() && r.at.Before(s.robbed.Add(cacheAge))
+	return s.others(p) || !s.robbed.IsZero() && r.unaware(s.robbed)
 }
 
 // others says whether a seat holds another active pod than p.

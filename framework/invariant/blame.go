@@ -15,14 +15,16 @@ type acts struct {
 	all []*act
 	// held are the disturbances that the spec declared for its whole history.
 	held map[history.Disturbance]bool
+	// restarts are those that stop or restart a controller.
+	restarts []*act
 }
 
 // act is one doing of the suite: its two records joined.
 type act struct {
 	history.Act
 	// start is the position of its first record, end that of its second, or -1 while it has none.
-	start, end int
-	endAt      time.Time
+	start, end     int
+	startAt, endAt time.Time
 }
 
 func readActs(h *history.History, entries []history.Entry) acts {
@@ -39,8 +41,11 @@ func readActs(h *history.History, entries []history.Entry) acts {
 		one := open[e.Act.ID]
 		switch {
 		case one == nil:
-			one = &act{Act: *e.Act, start: i, end: -1}
+			one = &act{Act: *e.Act, start: i, end: -1, startAt: e.At}
 			a.all = append(a.all, one)
+			if one.disturbs(history.ControllerRestarted) {
+				a.restarts = append(a.restarts, one)
+			}
 			open[e.Act.ID] = one
 			if e.Act.Done {
 				one.end, one.endAt = i, e.At
@@ -85,6 +90,19 @@ func (a *acts) under(i int, at time.Time, resource history.Resource, namespace, 
 			continue
 		}
 		if one.start < i && one.aimedAt(resource, namespace, name) && (one.end < 0 || one.end > i || !at.After(one.endAt.Add(skew))) {
+			return true
+		}
+	}
+	return false
+}
+
+// stopped says whether something that happened while a controller was stopped, or just before, may be news to it at a later time.
+func (a *acts) stopped(at, of time.Time) bool {
+	if a.held[history.ControllerRestarted] {
+		return true
+	}
+	for _, one := range a.restarts {
+		if !at.Before(one.startAt) && !of.Before(one.startAt.Add(-cacheAge)) && (one.end < 0 || !of.After(one.endAt) && !at.After(one.endAt.Add(failover))) {
 			return true
 		}
 	}

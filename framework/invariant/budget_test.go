@@ -172,6 +172,65 @@ func TestPercentageWhenNodesLeave(t *testing.T) {
 	})
 }
 
+func TestNewsToTheController(t *testing.T) {
+	// regained has an old pod become Ready again so many seconds before the controller deletes it, with another node down.
+	regained := func(seconds float64) func() *film {
+		return func() *film {
+			f := shoot(3)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 3)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			f.del(pods[0])
+			f.unready(pods[1])
+			f.wait(10)
+			f.ready(pods[1])
+			f.wait(seconds)
+			f.del(pods[1])
+			return f
+		}
+	}
+	// paused has the controller be stopped with the deletion of a pod in hand, and another pod meet with something before or meanwhile.
+	paused := func(before, meanwhile func(*film, *corev1.Pod)) func() *film {
+		return func() *film {
+			f := shoot(3)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 3)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			before(f, pods[2])
+			f.wait(10)
+			f.act("pause", history.Reference{Name: "controller"}, []history.Disturbance{history.ControllerRestarted}, func() {
+				f.wait(10)
+				meanwhile(f, pods[2])
+				f.wait(20)
+			})
+			f.wait(1)
+			f.del(pods[0])
+			return f
+		}
+	}
+	nothing := func(*film, *corev1.Pod) {}
+	play(t, []scene{
+		{"a pod has just become Ready again", nil, regained(3)},
+		{"a pod became Ready again long ago", []string{"M-02"}, regained(6)},
+		{"a pod lost readiness while the controller was stopped", nil, paused(nothing, (*film).unready)},
+		{"a pod had lost readiness before", []string{"M-02"}, paused((*film).unready, nothing)},
+		{"the controller itself had deleted a pod before", []string{"M-02"}, paused((*film).del, nothing)},
+		{"an old pod is Ready again when a pair more is made", nil, func() *film {
+			f, pods, add := surging(4, maxSurge("1"))
+			f.wait(10)
+			f.bind(add("node-1"))
+			f.unready(pods[1])
+			f.wait(10)
+			f.ready(pods[1])
+			f.wait(3)
+			f.bind(add("node-2"))
+			return f
+		}},
+	})
+}
+
 func TestBudgetIllegal(t *testing.T) {
 	t.Run("one too many", func(t *testing.T) {
 		f := shoot(5)

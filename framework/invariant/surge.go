@@ -48,7 +48,7 @@ var surgeKeepsNodesServed = Invariant{
 						other.name(), clock(since), int(shortest(versions).Seconds()))
 				}
 			}
-			if !s.lost.IsZero() && r.at.Before(s.lost.Add(cacheAge)) {
+			if !s.lost.IsZero() && r.unaware(s.lost) {
 				return
 			}
 			r.report("M-03", ro.daemonSet, append(objects, nodeRef(s.node), ro.ref()), evidence,
