@@ -72,6 +72,11 @@ func (r *replay) surelyEligible(node string, versions []*version, known time.Dur
 	return true
 }
 
+// surelyBelongs says whether a pod's node was eligible for so long that the controller knew it: not since the node's last change only.
+func (r *replay) surelyBelongs(ro *roll, p *pod, versions []*version) bool {
+	return r.surelyEligible(p.node, versions, max(skew, r.acquaintance(ro.seats[p.node])))
+}
+
 // acquaintance is for how long a seat's node has to have been eligible for the controller to know: not at all longer than since
 // it first made a pod there.
 func (r *replay) acquaintance(s *seat) time.Duration {

@@ -47,7 +47,7 @@ func (r *replay) judgeBudget(id string, ro *roll, p *pod, before *corev1.Pod) {
 		return // within it even if every one of them counted
 	}
 	s := ro.seats[p.node]
-	if r.prunes(s, p) || p.carried(versions) == all || !r.surelyEligible(p.node, versions, skew) ||
+	if r.prunes(s, p) || p.carried(versions) == all || !r.surelyBelongs(ro, p, versions) ||
 		!r.surelyAvailable(ro, p, before, versions, p.requested) {
 		return
 	}

@@ -38,7 +38,7 @@ func (r *replay) judgeCurrent(id string, ro *roll, p *pod, before *corev1.Pod) {
 	versions := r.inForce(ro)
 	if p.excuse != "" || !active(before) || p.node == "" || len(versions) == 0 || r.prunes(ro.seats[p.node], p) ||
 		!p.bears(versions) || r.touched(r.seq, p, history.PodsEdited, history.RevisionsEdited) ||
-		!r.surelyEligible(p.node, versions, skew) {
+		!r.surelyBelongs(ro, p, versions) {
 		return
 	}
 	newest := versions[len(versions)-1]
@@ -158,7 +158,7 @@ var noChurn = Invariant{
 					recent = nil
 				}
 				failures[s] = recent
-			case !active(before) || !r.surelyEligible(p.node, versions, skew):
+			case !active(before) || !r.surelyBelongs(ro, p, versions):
 			case s.others(p):
 				// In favour of a pod that came by adoption it may go, and come again when that one is updated.
 				if at, ok := made[p]; ok && !slices.ContainsFunc(s.pods, func(o *pod) bool { return o.adopted }) {

@@ -24,6 +24,19 @@ func midway(options ...option) (*film, *appsv1.DaemonSet, []*corev1.Pod) {
 	return f, ds, pods
 }
 
+// flap has a node in the middle of a rollout be tainted for a moment, and so many seconds later its new pod deleted.
+func flap(seconds float64) *film {
+	f, _, pods := midway()
+	n := f.node["node-1"].DeepCopy()
+	n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoExecute}}
+	f.emitNode(history.Modified, n)
+	f.wait(0.2)
+	f.emitNode(history.Modified, newNode("node-1"))
+	f.wait(seconds)
+	f.del(pods[0])
+	return f
+}
+
 func TestChurn(t *testing.T) {
 	play(t, []scene{
 		{"the rollout ends", nil, func() *film {
@@ -72,6 +85,8 @@ func TestChurn(t *testing.T) {
 			f.emitNode(history.Modified, n)
 			return f
 		}},
+		{"a taint has come and gone, and the deletion that it caused was slow", nil, func() *film { return flap(3) }},
+		{"a taint came and went long ago", []string{"M-10"}, func() *film { return flap(8) }},
 		{"an update that is under way makes new pods old", nil, func() *film {
 			f, ds, pods := midway()
 			f.act("update", refOf(ds), nil, func() {

@@ -26,7 +26,7 @@ var surgeKeepsNodesServed = Invariant{
 			if !s.others(p) && p.carried(versions) == all {
 				return // M-10
 			}
-			if !r.surelyEligible(p.node, versions, skew) || !r.surelyAvailable(ro, p, before, versions, p.requested) {
+			if !r.surelyBelongs(ro, p, versions) || !r.surelyAvailable(ro, p, before, versions, p.requested) {
 				return
 			}
 			successor := "no other pod was there"
