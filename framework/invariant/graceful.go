@@ -58,7 +58,9 @@ func (r *replay) nodeMissing(name string) bool {
 		if past[i].node == nil {
 			return true
 		}
-		return false
+		if !past[i].at.After(r.at.Add(-skew)) {
+			return false
+		}
 	}
 	return len(past) > 0
 }

@@ -70,6 +70,24 @@ func TestGracefulDeletion(t *testing.T) {
 			force(f, p, 0)
 			return f
 		}},
+		{"the node is back by the time that PodGC's deletion is seen", nil, func() *film {
+			f, p := rest()
+			f.emitNode(history.Deleted, f.node["node-1"])
+			f.wait(60)
+			f.emitNode(history.Added, newNode("node-1"))
+			f.wait(0.5)
+			force(f, p, 0)
+			return f
+		}},
+		{"the node has been back for long", []string{"M-11", "M-12"}, func() *film {
+			f, p := rest()
+			f.emitNode(history.Deleted, f.node["node-1"])
+			f.wait(60)
+			f.emitNode(history.Added, newNode("node-1"))
+			f.wait(10)
+			force(f, p, 0)
+			return f
+		}},
 		{"the scheduler binds it while it is being deleted", nil, func() *film {
 			f, p := bound()
 			f.wait(1)
