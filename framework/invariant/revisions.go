@@ -105,7 +105,7 @@ var revisionHistory = Invariant{
 				for _, ds := range r.sets {
 					ro := r.rolls[ds.uid]
 					last := ds.versions[len(ds.versions)-1]
-					if last.observed < 0 || ds.ending < len(r.entries) || r.restarting(len(r.entries)-1) {
+					if last.observed < 0 || !r.final(ro, last) && r.at.Before(r.entries[last.observed].At.Add(skew)) || ds.ending < len(r.entries) || r.restarting(len(r.entries)-1) {
 						continue // not at rest
 					}
 					numbers := map[int64]string{}

@@ -192,6 +192,16 @@ func TestRevisionHistory(t *testing.T) {
 		{"a rollback that raises no number", []string{"M-16"}, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
 			f.update(ds, image("v1"))
 			f.observe(ds)
+			f.wait(3)
+		})},
+		{"a rollback that is observed, and its number is on its way", nil, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			f.update(ds, image("v1"))
+			f.observe(ds)
+		})},
+		{"a rollback that raises no number and is called complete", []string{"M-16"}, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			f.update(ds, image("v1"))
+			f.observe(ds)
+			f.completed(ds)
 		})},
 	})
 }
