@@ -37,7 +37,7 @@ var (
 func (r *replay) judgeCurrent(id string, ro *roll, p *pod, before *corev1.Pod) {
 	versions := r.inForce(ro)
 	if p.excuse != "" || !active(before) || p.node == "" || len(versions) == 0 || r.prunes(ro.seats[p.node], p) ||
-		!p.bears(versions) || r.touched(r.seq, p, history.PodsEdited, history.RevisionsEdited) ||
+		!p.bears(versions) || p.mislabelled(versions) || r.touched(r.seq, p, history.PodsEdited, history.RevisionsEdited) ||
 		!r.surelyBelongs(ro, p, versions) {
 		return
 	}
@@ -74,6 +74,12 @@ func (p *pod) bears(versions []*version) bool {
 		known = known || rev.key != ""
 	}
 	return known && p.carried(versions) == all
+}
+
+// mislabelled says whether an adopted pod bears the hash of the versions, but is not made from their template: who made it, and who gave
+// it that label, nobody knows, and to replace it is right (catalog J-04, J-05).
+func (p *pod) mislabelled(versions []*version) bool {
+	return p.adopted && difference(&versions[len(versions)-1].object.Spec.Template, p.object) != ""
 }
 
 // rolledBack says whether a version returns to a template that was there before, with another one between.

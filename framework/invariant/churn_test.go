@@ -37,6 +37,26 @@ func flap(seconds float64) *film {
 	return f
 }
 
+// adopting has a DaemonSet adopt a pod with the current hash and the given image, and delete it later.
+func adopting(image string) *film {
+	f := shoot(1)
+	ds := f.create("fluentd")
+	p := f.pod(ds, "node-1")
+	p.Spec.Containers[0].Image = image
+	owners := p.OwnerReferences
+	p.OwnerReferences = nil
+	f.pods = append(f.pods, p)
+	f.act("create", podRef(p), []history.Disturbance{history.PodsForeign}, func() { f.emitPod(history.Added, p) })
+	f.ready(p)
+	p.OwnerReferences = owners
+	f.emitPod(history.Modified, p)
+	f.observe(ds)
+	f.wait(10)
+	f.remove(p)
+	f.ready(f.add(ds, "node-1"))
+	return f
+}
+
 func TestChurn(t *testing.T) {
 	play(t, []scene{
 		{"the rollout ends", nil, func() *film {
@@ -87,6 +107,8 @@ func TestChurn(t *testing.T) {
 		}},
 		{"a taint has come and gone, and the deletion that it caused was slow", nil, func() *film { return flap(3) }},
 		{"a taint came and went long ago", []string{"M-10"}, func() *film { return flap(8) }},
+		{"an adopted pod has the current hash and another image", nil, func() *film { return adopting("fluentd:v0") }},
+		{"an adopted pod is up to date", []string{"M-11"}, func() *film { return adopting("fluentd:v1") }},
 		{"an update that is under way makes new pods old", nil, func() *film {
 			f, ds, pods := midway()
 			f.act("update", refOf(ds), nil, func() {
