@@ -87,6 +87,25 @@ func TestStatusOnly(t *testing.T) {
 	})
 }
 
+// untainted has a rollout pass by a tainted node, and be called complete so many seconds after the taint has gone.
+func untainted(seconds float64) func(*film, *appsv1.DaemonSet, []*corev1.Pod) {
+	return func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+		n := f.node["node-3"].DeepCopy()
+		n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoSchedule}}
+		f.emitNode(history.Modified, n)
+		f.wait(10)
+		f.observe(ds)
+		f.replace(ds, pods[0])
+		f.replace(ds, pods[1])
+		f.wait(5)
+		f.emitNode(history.Modified, newNode("node-3"))
+		f.wait(seconds)
+		f.claim(ds, 2)
+		f.wait(5)
+		f.observe(ds)
+	}
+}
+
 func TestHonestStatus(t *testing.T) {
 	at := func(play func(*film, *appsv1.DaemonSet, []*corev1.Pod)) func() *film {
 		return func() *film {
@@ -120,6 +139,8 @@ func TestHonestStatus(t *testing.T) {
 			f.wait(0.5)
 			f.replace(ds, pods[2])
 		})},
+		{"a node with an old pod is free of a taint, and it does not know yet", nil, at(untainted(3))},
+		{"a node with an old pod has been free of a taint for long", []string{"M-15"}, at(untainted(8))},
 		{"the counters are of the template before", []string{"M-15"}, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) {
 			early(f, ds)
 			f.wait(3)
