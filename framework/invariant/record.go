@@ -82,7 +82,7 @@ type revision struct {
 	template *corev1.PodTemplateSpec
 	created  time.Time
 	listed   bool
-	// seq is the position of its first event, gone that of its end (or -1).
+	// seq is the position of its first event, before it was adopted if it was, gone that of its end (or -1).
 	seq, gone int
 }
 
@@ -94,7 +94,7 @@ func (r *replay) read() {
 		entries = entries[:len(entries)-1]
 	}
 	r.entries = entries
-	r.byUID = map[types.UID]*daemonSet{}
+	r.byUID, r.sighted = map[types.UID]*daemonSet{}, map[types.UID]int{}
 	for i := range entries {
 		switch e := &entries[i]; {
 		case e.DaemonSet != nil:

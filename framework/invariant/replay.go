@@ -19,6 +19,7 @@ type replay struct {
 	entries []history.Entry
 	sets    []*daemonSet
 	byUID   map[types.UID]*daemonSet
+	sighted map[types.UID]int // the first event of each ControllerRevision, whoever owned it then
 	nodes   map[string][]nodeState
 	acts    acts
 	hooks   []hooks

@@ -45,6 +45,11 @@ func revisionTemplate(cr *appsv1.ControllerRevision) *corev1.PodTemplateSpec {
 
 func (r *replay) readRevision(i int, e *history.Entry) {
 	cr := e.ControllerRevision
+	first, ok := r.sighted[cr.UID]
+	if !ok {
+		first = i
+		r.sighted[cr.UID] = i
+	}
 	owner := metav1.GetControllerOfNoCopy(cr)
 	if owner == nil || owner.Kind != "DaemonSet" {
 		return
@@ -61,7 +66,7 @@ func (r *replay) readRevision(i int, e *history.Entry) {
 	}
 	rev := &revision{
 		uid: cr.UID, name: cr.Name, hash: hash, created: cr.CreationTimestamp.Time,
-		listed: e.Type == history.Listed, seq: i, gone: -1, template: revisionTemplate(cr),
+		listed: r.entries[first].Type == history.Listed, seq: first, gone: -1, template: revisionTemplate(cr),
 	}
 	if rev.template != nil {
 		rev.key = templateKey(rev.template, nil)

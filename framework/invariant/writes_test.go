@@ -166,6 +166,25 @@ func TestHonestStatus(t *testing.T) {
 	})
 }
 
+// heir takes pods of a revision that was an orphan, made before or after them, and adopts it only after they are there.
+func heir(orphanFirst bool) func() *film {
+	return func() *film {
+		f := shoot(1)
+		ds := f.create("fluentd")
+		cr := f.revs[ds.UID][0]
+		entry := &f.h.Entries[len(f.h.Entries)-1]
+		entry.ControllerRevision.OwnerReferences = nil
+		if !orphanFirst {
+			f.h.Entries = f.h.Entries[:len(f.h.Entries)-1]
+		}
+		f.ready(f.add(ds, "node-1"))
+		f.wait(5)
+		f.emitRevision(history.Modified, cr)
+		f.observe(ds)
+		return f
+	}
+}
+
 func TestRevisionHistory(t *testing.T) {
 	at := func(play func(*film, *appsv1.DaemonSet, []*corev1.Pod)) func() *film {
 		return func() *film {
@@ -191,6 +210,8 @@ func TestRevisionHistory(t *testing.T) {
 			f.act("delete", history.Reference{Resource: history.ControllerRevisions, Namespace: cr.Namespace, Name: cr.Name},
 				[]history.Disturbance{history.RevisionsEdited}, func() { f.emitRevision(history.Deleted, cr) })
 		})},
+		{"an orphan is adopted after the first pods are there", nil, heir(true)},
+		{"it comes long after its pods", []string{"M-16"}, heir(false)},
 		{"its data change", []string{"M-16"}, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) {
 			cr := first(f, ds).DeepCopy()
 			cr.Data.Raw = []byte(`{"spec":{}}`)
