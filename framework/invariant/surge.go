@@ -38,6 +38,9 @@ var surgeKeepsNodesServed = Invariant{
 				if r.maybeAvailable(other, versions, p.requested) {
 					return
 				}
+				if active(other.object) && other.hash == p.hash {
+					return // an excess is pruned, and which of two is kept is the controller's choice (catalog B-07)
+				}
 				if terminating(other.object) {
 					continue
 				}

@@ -96,6 +96,35 @@ func TestSurgeLegal(t *testing.T) {
 	}
 }
 
+func TestSurgeAdopting(t *testing.T) {
+	// pruned has a pod that is not Ready be adopted beside one that is, of the same revision or an older one, and the Ready one be deleted.
+	pruned := func(same bool) func() *film {
+		return func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd", maxSurge("1"))
+			orphan := f.pod(ds, "node-1")
+			if !same {
+				orphan.Labels["controller-revision-hash"] = "older"
+			}
+			owners := orphan.OwnerReferences
+			orphan.OwnerReferences = nil
+			f.pods = append(f.pods, orphan)
+			f.act("create", podRef(orphan), []history.Disturbance{history.PodsForeign}, func() { f.emitPod(history.Added, orphan) })
+			f.bind(orphan)
+			own := f.fill(ds, 1)[0]
+			f.wait(10)
+			orphan.OwnerReferences = owners
+			f.emitPod(history.Modified, orphan)
+			f.del(own)
+			return f
+		}
+	}
+	play(t, []scene{
+		{"one of two of the same revision is pruned", nil, pruned(true)},
+		{"the only one that is up to date and Ready goes", []string{"M-03"}, pruned(false)},
+	})
+}
+
 func TestSurgeIllegal(t *testing.T) {
 	t.Run("the old pod goes before the new one is Ready", func(t *testing.T) {
 		f, pods, add := surging(2, maxSurge("1"))
