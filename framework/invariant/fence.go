@@ -9,7 +9,8 @@ import (
 )
 
 // deletionFence is M-24. A creation that was under way when the controller saw the deletion is lawful: one a node, and within
-// moments of it by the API server's own clock.
+// moments of it by the API server's own clock. A batch of first pods for many nodes that waits behind a client's rate limit goes on for
+// longer, in an unbroken series.
 var deletionFence = Invariant{
 	ID:        "M-24",
 	Statement: "a DaemonSet that is being deleted, or is gone, makes no more pods",
@@ -20,6 +21,8 @@ var deletionFence = Invariant{
 			at      time.Time
 			request time.Time // on the API server's clock, zero if the object does not say
 			made    map[string]*pod
+			series  time.Time       // when the last of a batch arrived
+			taken   map[string]bool // the nodes that had a pod already, or had had one
 		}
 		fences := map[*roll]*fence{}
 		return hooks{
@@ -27,7 +30,10 @@ var deletionFence = Invariant{
 				if fences[ro] != nil || o.DeletionTimestamp == nil && r.entries[r.seq].Type != history.Deleted {
 					return
 				}
-				f := &fence{seq: r.seq, at: r.at, made: map[string]*pod{}}
+				f := &fence{seq: r.seq, at: r.at, made: map[string]*pod{}, series: r.at, taken: map[string]bool{}}
+				for _, s := range ro.seats {
+					f.taken[s.node] = !s.moved.IsZero()
+				}
 				if o.DeletionTimestamp != nil {
 					f.request = o.DeletionTimestamp.Time
 				}
@@ -45,7 +51,12 @@ var deletionFence = Invariant{
 				}
 				was := f.made[p.node]
 				f.made[p.node] = p
+				batch := was == nil && !f.taken[p.node] && r.at.Sub(f.series) < grain
+				if batch {
+					f.series = r.at
+				}
 				switch {
+				case batch:
 				case after >= skew+grain:
 					r.report("M-24", ro.daemonSet, refs(p.ref(), nodeRef(p.node), ro.ref()), []int{f.seq},
 						"pod %s was created on %s at %s, %s after the deletion of DaemonSet %s",

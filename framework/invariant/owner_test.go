@@ -171,6 +171,24 @@ func TestIsolation(t *testing.T) {
 	})
 }
 
+// batch has a DaemonSet be deleted while its first pods are being made, with so much time between one and the next.
+func batch(gap float64) *film {
+	f := shoot(60)
+	ds := f.create("fluentd")
+	for i := 1; i <= 60; i++ {
+		f.wait(gap)
+		f.add(ds, fmt.Sprintf("node-%d", i))
+		if i == 10 {
+			f.act("delete", refOf(ds), []history.Disturbance{history.DaemonSetDeleted}, func() {
+				at := f.second()
+				ds.DeletionTimestamp = &at
+				f.emitSet(history.Modified, ds)
+			})
+		}
+	}
+	return f
+}
+
 func TestDeletionFence(t *testing.T) {
 	ending := func(after float64, times int, node func(int) string) *film {
 		f := shoot(3)
@@ -198,6 +216,8 @@ func TestDeletionFence(t *testing.T) {
 		{"one a node that was under way", nil, func() *film { return ending(0.2, 2, each) }},
 		{"a pod after moments", []string{"M-24"}, func() *film { return ending(4, 1, each) }},
 		{"two on one node", []string{"M-24"}, func() *film { return ending(1.1, 2, func(int) string { return "node-1" }) }},
+		{"in the middle of a batch of first pods", nil, func() *film { return batch(0.1) }},
+		{"a batch of first pods that begins once more", []string{"M-24"}, func() *film { return batch(1.1) }},
 		{"deleted and created again", nil, func() *film {
 			f := shoot(1)
 			ds := f.create("fluentd")
