@@ -113,7 +113,8 @@ func (a *acts) stopped(at, of time.Time) bool {
 func (a *acts) first(d history.Disturbance, ds *daemonSet) int {
 	first := ds.ending
 	for _, one := range a.all {
-		if one.disturbs(d) && one.aimedAt(history.DaemonSets, ds.namespace, ds.name) {
+		whole := one.Object.Resource == "" && one.Object.Name == ds.namespace // the namespace itself
+		if one.disturbs(d) && (whole || one.aimedAt(history.DaemonSets, ds.namespace, ds.name)) {
 			first = min(first, one.start)
 		}
 	}

@@ -212,6 +212,16 @@ func TestRevisionHistory(t *testing.T) {
 		})},
 		{"an orphan is adopted after the first pods are there", nil, heir(true)},
 		{"it comes long after its pods", []string{"M-16"}, heir(false)},
+		{"the namespace is deleted, and revisions go first", nil, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+			f.act("delete namespace", history.Reference{Name: ds.Namespace},
+				[]history.Disturbance{history.DaemonSetDeleted, history.CreationRefused, history.PodsDeleted}, nil)
+			f.emitRevision(history.Deleted, first(f, ds))
+			f.wait(5)
+			f.emitSet(history.Deleted, ds)
+			for _, p := range pods {
+				f.remove(p)
+			}
+		})},
 		{"its data change", []string{"M-16"}, at(func(f *film, ds *appsv1.DaemonSet, _ []*corev1.Pod) {
 			cr := first(f, ds).DeepCopy()
 			cr.Data.Raw = []byte(`{"spec":{}}`)
