@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"strconv"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -127,6 +128,40 @@ func TestRapidUpdates(t *testing.T) {
 	})
 }
 
+// crippled has an update to a broken template begin with so many nodes, nodes leave or join until there are so many, and nothing done
+// for longer than a controller may need once so many nodes are down.
+func crippled(before, after, down int) *film {
+	f := shoot(before)
+	ds := f.create("fluentd", maxUnavailable("30%"))
+	pods := f.fill(ds, before)
+	f.update(ds, image("v2"))
+	f.revise(ds)
+	f.observe(ds)
+	for _, p := range pods[:down] {
+		f.remove(p)
+		f.bind(f.add(ds, targetNode(p)))
+	}
+	f.wait(3)
+	for i := min(before, after) + 1; i <= max(before, after); i++ {
+		n := nodeRef("node-" + strconv.Itoa(i))
+		f.act("change nodes", n, []history.Disturbance{history.NodesChanged}, func() {
+			if after < before {
+				f.emitNode(history.Deleted, f.node[n.Name])
+			} else {
+				f.emitNode(history.Added, newNode(n.Name))
+			}
+		})
+		if after > before {
+			f.ready(f.add(ds, n.Name))
+		}
+	}
+	for range 40 {
+		f.wait(10)
+		f.emitNode(history.Modified, f.node["node-1"])
+	}
+	return f
+}
+
 func TestWedge(t *testing.T) {
 	// failing has so many pods fail, with twice the time between each time, and then nothing for so many seconds more.
 	failing := func(times, seconds int) *film {
@@ -182,6 +217,9 @@ func TestWedge(t *testing.T) {
 		{"a node whose pods fail, and ever more time before the next one", nil, func() *film { return failing(9, 0) }},
 		{"a node whose pod failed once, and no other one came", []string{"M-20"}, func() *film { return failing(1, 100) }},
 		{"a node whose pods failed, and no other one came for an hour", []string{"M-20"}, func() *film { return failing(2, 3600) }},
+		{"30% of six nodes, of which four left and two are down", nil, func() *film { return crippled(10, 6, 2) }},
+		{"30% of six nodes that two are down of, and four more", nil, func() *film { return crippled(6, 10, 2) }},
+		{"30% of six nodes that one is down of, and four more", []string{"M-20"}, func() *film { return crippled(6, 10, 1) }},
 		{"a node without a pod", []string{"M-20"}, idle(100, func(f *film, _ *appsv1.DaemonSet, pods []*corev1.Pod) { f.remove(pods[2]) })},
 		{"with surge, an old pod beside an available new one", []string{"M-20"}, func() *film {
 			f, _, add := surging(2, maxSurge("1"))

@@ -110,8 +110,12 @@ func (r *replay) work(ro *roll) string {
 	if best != "" || !v.rolling() {
 		return best
 	}
-	allowed, _, _ := r.allowance(ro, versions)
-	room := allowed
+	// A percentage may be one of the nodes now or of those at the start of the update: only what both allow has to be done.
+	nodes := v.place.most(r.at, r.at)
+	if !v.surges() {
+		nodes = min(nodes, r.atStart(ro, v))
+	}
+	room, _ := v.budget(nodes)
 	if v.surges() {
 		room -= len(ro.doubled)
 	} else {
