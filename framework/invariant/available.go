@@ -28,7 +28,8 @@ func (r *replay) surelyAvailable(ro *roll, p *pod, state *corev1.Pod, versions [
 	for _, v := range versions {
 		wait = max(wait, v.minReady())
 	}
-	known := ro.allKnown > p.ready
+	// A status that comes just after a pod is Ready again may be one from before it had ceased to be: the two come by different watches.
+	known := ro.allKnown > p.ready && (p.lostAt.IsZero() || !r.entries[ro.allKnown].At.Before(p.readyAt.Add(skew)))
 	if wait > 0 {
 		if since.Add(wait + grain).After(requested) {
 			return false

@@ -190,6 +190,26 @@ func TestNewsToTheController(t *testing.T) {
 			return f
 		}
 	}
+	// blinked has an old pod lose readiness for a moment, and so many seconds later a status come that calls all pods available.
+	blinked := func(seconds float64) func() *film {
+		return func() *film {
+			f := shoot(3)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 3)
+			f.update(ds, image("v2"))
+			f.wait(10)
+			f.del(pods[0])
+			f.unready(pods[1])
+			f.wait(0.4)
+			f.ready(pods[1])
+			f.wait(seconds)
+			ds.Status.ObservedGeneration, ds.Status.UpdatedNumberScheduled = ds.Generation, 0
+			f.emitSet(history.Modified, ds)
+			f.wait(0.2)
+			f.del(pods[1])
+			return f
+		}
+	}
 	// paused has the controller be stopped with the deletion of a pod in hand, and another pod meet with something before or meanwhile.
 	paused := func(before, meanwhile func(*film, *corev1.Pod)) func() *film {
 		return func() *film {
@@ -214,6 +234,24 @@ func TestNewsToTheController(t *testing.T) {
 	play(t, []scene{
 		{"a pod has just become Ready again", nil, regained(3)},
 		{"a pod became Ready again long ago", []string{"M-02"}, regained(6)},
+		{"a status from before comes late", nil, blinked(0.2)},
+		{"a status from after it says that it is known", []string{"M-02"}, blinked(2.1)},
+		{"an update repeats the status from before", nil, func() *film {
+			f := shoot(3)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 3)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			f.wait(5)
+			f.del(pods[0])
+			f.unready(pods[1])
+			f.wait(10)
+			f.ready(pods[1])
+			f.wait(2.5)
+			f.update(ds, image("v3"))
+			f.del(pods[1])
+			return f
+		}},
 		{"a pod lost readiness while the controller was stopped", nil, paused(nothing, (*film).unready)},
 		{"a pod had lost readiness before", []string{"M-02"}, paused((*film).unready, nothing)},
 		{"the controller itself had deleted a pod before", []string{"M-02"}, paused((*film).del, nothing)},

@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -227,7 +228,9 @@ func (r *replay) daemonSet(e *history.Entry) {
 	before := ro.object
 	ro.object = e.DaemonSet
 	st := &e.DaemonSet.Status
-	if st.DesiredNumberScheduled > 0 && st.NumberAvailable >= st.DesiredNumberScheduled && e.Type != history.Deleted {
+	// What somebody else writes repeats an old status: it says nothing of what the controller knows by then.
+	written := before == nil || !reflect.DeepEqual(&before.Status, st)
+	if written && st.DesiredNumberScheduled > 0 && st.NumberAvailable >= st.DesiredNumberScheduled && e.Type != history.Deleted {
 		ro.allKnown = r.seq
 	}
 	if before != nil && before.Generation != e.DaemonSet.Generation {
