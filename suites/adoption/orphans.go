@@ -146,6 +146,27 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		Expect(after.All.Pods).To(HaveEach(HaveField("Labels", HaveKey(appsv1.ControllerRevisionHashLabelKey))), "the pod of no revision should be replaced")
 	})
 
+	It("are adopted where the whole selector matches them, and left alone where only its labels do", catalog.Covers("J-02", "J-12"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 2)
+		stray := r.CreatePod(ctx, lookalike("stray", nodes[0]))
+		kin := lookalike("kin", nodes[1])
+		kin.Labels["tier"] = "edge"
+		kin = r.CreatePod(ctx, kin)
+
+		// OnDelete keeps what is adopted, though it is of no revision.
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.OnDelete(), func(ds *appsv1.DaemonSet) {
+			ds.Spec.Selector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "tier", Operator: metav1.LabelSelectorOpIn, Values: []string{"node", "edge"}}}
+			ds.Spec.Template.Labels["tier"] = "node"
+		})
+		own := rollout.All(rollout.OnNode(nodes[0]), rollout.Other(stray), rollout.Ready)
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of its own on the node of the pod that it does not select", own)))
+		r.Settle(ctx)
+		after := r.State(ds)
+		expectUntouched(after, stray)
+		Expect(after.Pods).To(ContainElement(HaveField("UID", kin.UID)), "pod kin matches labels and expressions, so the DaemonSet should have adopted it")
+		Expect(after).To(rollout.HavePods(2, "in all", rollout.Any))
+	})
+
 	It("are kept by an OnDelete DaemonSet with another template", catalog.Covers("J-04"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		ds := complete(ctx, r).DaemonSet
