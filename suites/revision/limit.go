@@ -61,4 +61,29 @@ var _ = Describe("revisionHistoryLimit", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HaveRevisions(3),
 			rollout.HavePods(2, "of the last template", rollout.WithImage(tag("v2.5.1")))))
 	})
+
+	It("takes away no revision that a dead pod bears whose object a finalizer keeps", catalog.Covers("I-13", "M-16"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		// As above: of younger pods the judge does not know whether they or the revision came first.
+		before := complete(ctx, r, limit(0), rollout.MinReadySeconds(3))
+		ds, held := before.DaemonSet, before.Pods[0]
+		r.HoldPod(ctx, held)
+
+		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
+		next := rollout.All(rollout.WithImage(fixtures.FluentdNext), rollout.Ready)
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the next template that are Ready", next),
+			rollout.Match("still have the dead pod", func(s rollout.State) string {
+				if dead := s.Find(held); dead == nil || dead.DeletionTimestamp == nil || !rollout.Terminal(dead) {
+					return "has not: pod " + held.Name + " is gone, or not dead"
+				}
+				return ""
+			})))
+		r.Update(ctx, ds, touch) // so that the controller looks at it now that the pod is dead
+		r.Soon(ctx, ds).Should(rollout.HaveObserved())
+		r.Settle(ctx)
+		Expect(rollout.Numbers(r.State(ds).Revisions)).To(Equal([]int64{1, 2}), "revision 1 is what pod %s ran, which is still in the API", held.Name)
+
+		r.LetGo(ctx, held)
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HaveRevisions(2)))
+	})
 })
