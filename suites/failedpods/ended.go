@@ -5,6 +5,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"rollcall.dev/fixtures"
@@ -48,8 +49,12 @@ var _ = Describe("A pod that has ended", func() {
 
 		// Nor does it confuse an update.
 		r.Update(ctx, before.DaemonSet, rollout.Image(fixtures.FluentdNext))
+		// Nor the status: the node has its pod, whatever is left of the one before.
 		r.Eventually(ctx, before.DaemonSet).Should(rollout.And(rollout.HaveObserved(),
-			rollout.HavePods(2, "of the new template", rollout.All(rollout.WithImage(fixtures.FluentdNext), rollout.Ready))))
+			rollout.HavePods(2, "of the new template", rollout.All(rollout.WithImage(fixtures.FluentdNext), rollout.Ready)),
+			rollout.HaveStatus("2 of 2 nodes updated and available", func(s appsv1.DaemonSetStatus) bool {
+				return s.DesiredNumberScheduled == 2 && s.CurrentNumberScheduled == 2 && s.UpdatedNumberScheduled == 2 && s.NumberReady == 2 && s.NumberAvailable == 2
+			})))
 		r.LetGo(ctx, held)
 		r.Eventually(ctx, before.DaemonSet).Should(rollout.BeComplete())
 	},
