@@ -71,6 +71,8 @@ var _ = Describe("A node with more than one pod of a DaemonSet", func() {
 	},
 		Entry("under RollingUpdate", catalog.Covers("B-07"), rollout.MaxUnavailable(1)),
 		Entry("under OnDelete", catalog.Covers("B-07"), rollout.OnDelete()),
+		// With surge two may stand side by side, but not two of the same revision.
+		Entry("with maxSurge", catalog.Covers("D-06", "D-16"), rollout.Change(surgesLate)),
 	)
 })
 
@@ -80,4 +82,11 @@ func twin(pod *corev1.Pod, name string) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{Name: pod.GenerateName + name, Labels: pod.Labels, Annotations: pod.Annotations, OwnerReferences: pod.OwnerReferences},
 		Spec:       pod.Spec,
 	}
+}
+
+// surgesLate is a surge whose pods are older than a second when they count as available: which of two pods of one second is the older, nobody
+// can tell, and the younger is not Ready yet (see DEVIATIONS.md, D-07).
+func surgesLate(ds *appsv1.DaemonSet) {
+	rollout.MaxSurge(1)(ds)
+	rollout.MinReadySeconds(2)(ds)
 }
