@@ -84,6 +84,56 @@ var _ = Describe("A DaemonSet's pod", func() {
 		Entry("with the host's network", catalog.Covers("B-03"), true),
 	)
 
+	It("is made of all that its template says", catalog.Covers("M-08", "C-01"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		grace, no, links := int64(7), false, false
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.TerminatesFor(1), rollout.ReadyAfter(0), rollout.Template(func(t *corev1.PodTemplateSpec) {
+			t.Spec.TerminationGracePeriodSeconds, t.Spec.AutomountServiceAccountToken, t.Spec.EnableServiceLinks = &grace, &no, &links
+			t.Spec.HostPID = true
+			t.Spec.SecurityContext = &corev1.PodSecurityContext{SupplementalGroups: []int64{4321}}
+			t.Spec.DNSPolicy = corev1.DNSClusterFirstWithHostNet
+			t.Spec.HostAliases = []corev1.HostAlias{{IP: "127.0.0.1", Hostnames: []string{"rollcall.test"}}}
+			t.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "not-needed"}}
+			c := &t.Spec.Containers[0]
+			c.Ports = []corev1.ContainerPort{{Name: "forward", ContainerPort: 24224}}
+			c.WorkingDir, c.ImagePullPolicy = "/", corev1.PullIfNotPresent
+			c.SecurityContext = &corev1.SecurityContext{AllowPrivilegeEscalation: &no}
+			c.EnvFrom = []corev1.EnvFromSource{{Prefix: "ROLLCALL_", ConfigMapRef: &corev1.ConfigMapEnvSource{
+				LocalObjectReference: corev1.LocalObjectReference{Name: "not-needed"}, Optional: new(true),
+			}}}
+		}))
+		// Part by part: admission may add to a pod what its template leaves open.
+		parts := []struct {
+			what string
+			of   func(spec *corev1.PodSpec) any
+		}{
+			{"node selector", func(s *corev1.PodSpec) any { return s.NodeSelector }},
+			{"grace period", func(s *corev1.PodSpec) any { return s.TerminationGracePeriodSeconds }},
+			{"automountServiceAccountToken", func(s *corev1.PodSpec) any { return s.AutomountServiceAccountToken }},
+			{"enableServiceLinks", func(s *corev1.PodSpec) any { return s.EnableServiceLinks }},
+			{"hostPID", func(s *corev1.PodSpec) any { return s.HostPID }},
+			{"security context", func(s *corev1.PodSpec) any { return s.SecurityContext }},
+			{"DNS policy", func(s *corev1.PodSpec) any { return s.DNSPolicy }},
+			{"host aliases", func(s *corev1.PodSpec) any { return s.HostAliases }},
+			{"image pull secrets", func(s *corev1.PodSpec) any { return s.ImagePullSecrets }},
+			{"container's ports", func(s *corev1.PodSpec) any { return s.Containers[0].Ports }},
+			{"container's working directory", func(s *corev1.PodSpec) any { return s.Containers[0].WorkingDir }},
+			{"container's pull policy", func(s *corev1.PodSpec) any { return s.Containers[0].ImagePullPolicy }},
+			{"container's security context", func(s *corev1.PodSpec) any { return s.Containers[0].SecurityContext }},
+			{"container's source of variables", func(s *corev1.PodSpec) any { return s.Containers[0].EnvFrom }},
+			{"container's mounts", func(s *corev1.PodSpec) any { return s.Containers[0].VolumeMounts }},
+			{"container's hooks", func(s *corev1.PodSpec) any { return s.Containers[0].Lifecycle }},
+			{"container's readiness probe", func(s *corev1.PodSpec) any { return s.Containers[0].ReadinessProbe }},
+		}
+		for _, pod := range r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods {
+			for _, part := range parts {
+				want := part.of(&ds.Spec.Template.Spec)
+				Expect(want).NotTo(BeZero(), "the template's %s", part.what)
+				Expect(part.of(&pod.Spec)).To(Equal(want), "the %s of pod %s should be its template's", part.what, pod.Name)
+			}
+		}
+	})
+
 	It("says whose it is and what it was made from", catalog.Covers("B-04", "M-07"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		const finalizer = "rollcall.dev/template"
