@@ -9,6 +9,7 @@ import (
 
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/history"
 	"rollcall.dev/framework/rollout"
 )
 
@@ -103,5 +104,22 @@ var _ = Describe("The status of a DaemonSet during an update", func() {
 		Expect(after).To(rollout.BeComplete())
 		Expect(after.DaemonSet.Generation).To(BeEquivalentTo(1), "a condition is status too")
 		Expect(after.Pods).To(ConsistOf(rollout.SamePods(before.Pods)), "nothing was updated")
+	})
+})
+
+var _ = Describe("The status of a DaemonSet whose container ends", func() {
+	r := rollout.New(rollout.Disturbing(history.ReadinessFlaps))
+
+	It("no longer counts the pod as ready while the container waits to be started again, though nothing else happens", catalog.Covers("G-01", "G-02"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Container(func(c *corev1.Container) { c.Command = []string{"/bin/sleep", "5"} }))
+		r.Eventually(ctx, ds).Should(rollout.HaveStatus("1 of 1 pods ready and available", func(s appsv1.DaemonSetStatus) bool {
+			return s.DesiredNumberScheduled == 1 && s.NumberReady == 1 && s.NumberAvailable == 1
+		}))
+		r.Eventually(ctx, ds).Should(rollout.And(
+			rollout.HavePods(1, "whose container waits to be started again", rollout.Waiting("CrashLoopBackOff")),
+			rollout.HaveStatus("no pod ready or available", func(s appsv1.DaemonSetStatus) bool {
+				return s.CurrentNumberScheduled == 1 && s.NumberReady == 0 && s.NumberAvailable == 0 && s.NumberUnavailable == 1
+			})))
 	})
 })
