@@ -11,6 +11,7 @@ import (
 
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/rollout"
 )
 
@@ -44,6 +45,37 @@ var _ = Describe("A DaemonSet", func() {
 		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[1]))
 		r.Settle(ctx)
 		Expect(r.State(ds)).To(rollout.BeCompleteOn(nodes[1]))
+	})
+
+	It("has a pod on a tainted node where its tolerations say so with key, operator, value and effect, and none elsewhere", catalog.CoversWith([]catalog.Need{catalog.NodeChanges}, "B-01"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		r.Taint(ctx, nodes[0], "valued", corev1.TaintEffectNoSchedule)
+		r.Settle(ctx)                                     // the taint is not to be news to the controller when the first pods are made
+		key, value := cluster.TaintPrefix+"valued", r.Run // of which the taint is made
+
+		for _, c := range []struct {
+			name       string
+			tolerates  corev1.Toleration
+			everywhere bool
+		}{
+			{"the-value", corev1.Toleration{Key: key, Operator: corev1.TolerationOpEqual, Value: value, Effect: corev1.TaintEffectNoSchedule}, true},
+			{"any-effect", corev1.Toleration{Key: key, Value: value}, true},
+			{"anything", corev1.Toleration{Operator: corev1.TolerationOpExists}, true},
+			{"another-value", corev1.Toleration{Key: key, Operator: corev1.TolerationOpEqual, Value: value + "-not", Effect: corev1.TaintEffectNoSchedule}, false},
+			{"another-effect", corev1.Toleration{Key: key, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute}, false},
+		} {
+			on := nodes[1:]
+			if c.everywhere {
+				on = nodes
+			}
+			By("tolerating " + c.name)
+			ds := r.Create(ctx, fixtures.Fluentd(), rollout.Named(c.name), rollout.Template(func(t *corev1.PodTemplateSpec) {
+				t.Spec.Tolerations = append(t.Spec.Tolerations, c.tolerates)
+			}))
+			r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(on...))
+			r.Settle(ctx)
+			Expect(r.State(ds)).To(rollout.BeCompleteOn(on...))
+		}
 	})
 
 	It("has no pod where no node is eligible", catalog.Covers("B-01"), func(ctx SpecContext) {
