@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"rollcall.dev/framework/history"
 )
@@ -192,6 +193,12 @@ func (r *replay) outsider(i int, p *pod) string {
 		// The eviction API is not here: a controller has no business to use it (catalog C-16), and the suite's use is an act.
 		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue && c.Reason != "EvictionByEvictionAPI" {
 			return "it was a target of " + c.Reason
+		}
+	}
+	// Who asks by name alone for the end of a pod that is going, as kwok's kubelets do, and asks again, hits the next one of that name.
+	if grace := p.object.DeletionGracePeriodSeconds; grace == nil || *grace == 0 {
+		if at, ok := r.ended[types.NamespacedName{Namespace: p.object.Namespace, Name: p.object.Name}]; ok && r.at.Before(at.Add(cacheAge)) {
+			return "another pod of its name had just gone"
 		}
 	}
 	for _, owner := range p.object.OwnerReferences {

@@ -119,6 +119,9 @@ func TestChurn(t *testing.T) {
 			})
 			return f
 		}},
+		{"a new pod that has its predecessor's name is taken for it", nil, func() *film { return namesake(0, false) }},
+		{"a new pod that has its predecessor's name is deleted like any other", []string{"M-11"}, func() *film { return namesake(0, true) }},
+		{"a new pod that has its predecessor's name is deleted long after that one went", []string{"M-11"}, func() *film { return namesake(6, false) }},
 		{"a new pod is deleted in the rollout", []string{"M-10"}, func() *film {
 			f, _, pods := midway()
 			f.del(pods[0])
@@ -230,6 +233,24 @@ func TestChurn(t *testing.T) {
 			return f
 		}},
 	})
+}
+
+// namesake shows a new pod with its predecessor's name, which is deleted so many seconds after it was made: with a grace period once it is
+// bound, else at once.
+func namesake(seconds float64, bound bool) *film {
+	f, ds, pods := midway()
+	f.remove(pods[2])
+	next := f.pod(ds, "node-3")
+	next.Name = pods[2].Name
+	f.pods = append(f.pods, next)
+	f.emitPod(history.Added, next)
+	f.wait(seconds)
+	if bound {
+		f.bind(next)
+	}
+	f.remove(next)
+	f.ready(f.add(ds, "node-3"))
+	return f
 }
 
 // hotLoopFilm shows twelve failed pods on one node, a second apart.

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	appsv1 "k8s.io/api/apps/v1"
 
@@ -137,6 +138,7 @@ func (r *replay) change(ro *roll, p *pod, e *history.Entry) {
 		p.gone, s.moved = r.seq, r.at
 		s.drop(p)
 		delete(r.pods, o.UID)
+		r.ended[types.NamespacedName{Namespace: o.Namespace, Name: o.Name}] = r.at
 	}
 	ro.weigh(s)
 	for _, h := range r.hooks {

@@ -27,6 +27,8 @@ type replay struct {
 
 	rolls map[types.UID]*roll
 	pods  map[types.UID]*pod
+	// ended is when the last pod of a name went, by namespace and name.
+	ended map[types.NamespacedName]time.Time
 	// seq and at are the position of the entry that is being looked at and its arrival.
 	seq        int
 	at         time.Time
@@ -124,7 +126,7 @@ type pod struct {
 }
 
 func newReplay(h *history.History) *replay {
-	r := &replay{h: h, rolls: map[types.UID]*roll{}, pods: map[types.UID]*pod{}}
+	r := &replay{h: h, rolls: map[types.UID]*roll{}, pods: map[types.UID]*pod{}, ended: map[types.NamespacedName]time.Time{}}
 	r.read()
 	for _, ds := range r.sets {
 		ro := &roll{
