@@ -42,6 +42,22 @@ func (f *film) pod(ds *appsv1.DaemonSet, node string) *corev1.Pod {
 	return p
 }
 
+// orphan has the suite make a pod like the DaemonSet's that nobody controls; adopt is its adoption.
+func (f *film) orphan(ds *appsv1.DaemonSet, node string, changes ...func(*corev1.Pod)) (p *corev1.Pod, adopt func()) {
+	p = f.pod(ds, node)
+	owners := p.OwnerReferences
+	p.OwnerReferences = nil
+	for _, change := range changes {
+		change(p)
+	}
+	f.pods = append(f.pods, p)
+	f.act("create", podRef(p), []history.Disturbance{history.PodsForeign}, func() { f.emitPod(history.Added, p) })
+	return p, func() {
+		p.OwnerReferences = owners
+		f.emitPod(history.Modified, p)
+	}
+}
+
 func (f *film) bind(p *corev1.Pod) {
 	p.Spec.NodeName = targetNode(p)
 	f.emitPod(history.Modified, p)

@@ -41,15 +41,9 @@ func flap(seconds float64) *film {
 func adopting(image string) *film {
 	f := shoot(1)
 	ds := f.create("fluentd")
-	p := f.pod(ds, "node-1")
-	p.Spec.Containers[0].Image = image
-	owners := p.OwnerReferences
-	p.OwnerReferences = nil
-	f.pods = append(f.pods, p)
-	f.act("create", podRef(p), []history.Disturbance{history.PodsForeign}, func() { f.emitPod(history.Added, p) })
+	p, adopt := f.orphan(ds, "node-1", func(p *corev1.Pod) { p.Spec.Containers[0].Image = image })
 	f.ready(p)
-	p.OwnerReferences = owners
-	f.emitPod(history.Modified, p)
+	adopt()
 	f.observe(ds)
 	f.wait(10)
 	f.remove(p)

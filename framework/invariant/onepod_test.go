@@ -40,13 +40,8 @@ func TestOnePodPerNodeLegal(t *testing.T) {
 			f := shoot(1)
 			ds := f.create("fluentd")
 			f.fill(ds, 1)
-			orphan := f.pod(ds, "node-1")
-			owners := orphan.OwnerReferences
-			orphan.OwnerReferences = nil
-			f.pods = append(f.pods, orphan)
-			f.act("create", podRef(orphan), []history.Disturbance{history.PodsForeign}, func() { f.emitPod(history.Added, orphan) })
-			orphan.OwnerReferences = owners
-			f.emitPod(history.Modified, orphan)
+			orphan, adopt := f.orphan(ds, "node-1")
+			adopt()
 			f.wait(1)
 			f.remove(orphan)
 			return f
@@ -54,17 +49,11 @@ func TestOnePodPerNodeLegal(t *testing.T) {
 		"an older pod is adopted late, pruned for and then updated": func() *film {
 			f := shoot(1)
 			ds := f.create("fluentd")
-			orphan := f.pod(ds, "node-1")
-			owners := orphan.OwnerReferences
-			orphan.OwnerReferences = nil
-			delete(orphan.Labels, appsv1.ControllerRevisionHashLabelKey)
-			f.pods = append(f.pods, orphan)
-			f.act("create", podRef(orphan), []history.Disturbance{history.PodsForeign}, func() { f.emitPod(history.Added, orphan) })
+			orphan, adopt := f.orphan(ds, "node-1", func(p *corev1.Pod) { delete(p.Labels, appsv1.ControllerRevisionHashLabelKey) })
 			f.ready(orphan)
 			own := f.fill(ds, 1)[0]
 			f.act("edit", podRef(orphan), []history.Disturbance{history.PodsEdited}, func() {})
-			orphan.OwnerReferences = owners
-			f.emitPod(history.Modified, orphan)
+			adopt()
 			f.remove(own)
 			f.wait(1)
 			f.remove(orphan)

@@ -102,19 +102,15 @@ func TestSurgeAdopting(t *testing.T) {
 		return func() *film {
 			f := shoot(1)
 			ds := f.create("fluentd", maxSurge("1"))
-			orphan := f.pod(ds, "node-1")
-			if !same {
-				orphan.Labels["controller-revision-hash"] = "older"
-			}
-			owners := orphan.OwnerReferences
-			orphan.OwnerReferences = nil
-			f.pods = append(f.pods, orphan)
-			f.act("create", podRef(orphan), []history.Disturbance{history.PodsForeign}, func() { f.emitPod(history.Added, orphan) })
+			orphan, adopt := f.orphan(ds, "node-1", func(p *corev1.Pod) {
+				if !same {
+					p.Labels["controller-revision-hash"] = "older"
+				}
+			})
 			f.bind(orphan)
 			own := f.fill(ds, 1)[0]
 			f.wait(10)
-			orphan.OwnerReferences = owners
-			f.emitPod(history.Modified, orphan)
+			adopt()
 			f.del(own)
 			return f
 		}
