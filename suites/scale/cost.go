@@ -3,7 +3,6 @@ package scale
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -31,35 +30,54 @@ func cost(r *rollout.R, c crowd) {
 	It("an update that Rollcall watches takes about as long as one that nobody watches", catalog.CoversWith(large, "C-05"), func(ctx SpecContext) {
 		watched := c.complete(ctx, rollout.MaxUnavailable("10%"))
 		unwatched := elsewhere(ctx, r, watched)
-		var with, without []float64
+		with, without := new(turns), new(turns)
 		for round := range 2 * rounds {
 			edition := fmt.Sprint(round + 2)
 			if round%4 == 0 || round%4 == 3 { // with, without, without, with, …
-				var seen chan struct{}
-				with = append(with, took(ctx, r, watched, func() {
-					r.Update(ctx, watched, rollout.Edition(edition))
-					seen = make(chan struct{})
-					go func() {
-						defer GinkgoRecover()
-						defer close(seen)
-						c.updated(ctx, watched, edition)
-					}()
-				}))
-				Eventually(ctx, seen).WithTimeout(time.Minute).Should(BeClosed(), "the recorder sees the end that the DaemonSet's status says")
+				with.measure(ctx, r, func() float64 {
+					var seen chan struct{}
+					seconds := took(ctx, r, watched, func() {
+						r.Update(ctx, watched, rollout.Edition(edition))
+						seen = make(chan struct{})
+						go func() {
+							defer GinkgoRecover()
+							defer close(seen)
+							c.updated(ctx, watched, edition)
+						}()
+					})
+					Eventually(ctx, seen).WithTimeout(time.Minute).Should(BeClosed(), "the recorder sees the end that the DaemonSet's status says")
+					return seconds
+				})
 			} else {
-				without = append(without, took(ctx, r, unwatched, func() {
-					patch := fmt.Appendf(nil, `{"spec":{"template":{"metadata":{"annotations":{"rollcall.dev/edition":%q}}}}}`, edition)
-					_, err := r.Client.AppsV1().DaemonSets(unwatched.Namespace).Patch(ctx, unwatched.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-					Expect(err).NotTo(HaveOccurred())
-				}))
+				without.measure(ctx, r, func() float64 {
+					return took(ctx, r, unwatched, func() {
+						patch := fmt.Appendf(nil, `{"spec":{"template":{"metadata":{"annotations":{"rollcall.dev/edition":%q}}}}}`, edition)
+						_, err := r.Client.AppsV1().DaemonSets(unwatched.Namespace).Patch(ctx, unwatched.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+						Expect(err).NotTo(HaveOccurred())
+					})
+				})
 			}
 		}
-		slices.Sort(with)
-		slices.Sort(without)
-		rollout.Measured("update that is watched (s, median)", with[rounds/2])
-		rollout.Measured("update that nobody watches (s, median)", without[rounds/2])
-		rollout.Measured("watched / unwatched", with[rounds/2]/without[rounds/2])
+		with.report("that is watched")
+		without.report("that nobody watches")
+		rollout.Measured("watched / unwatched", median(with.seconds)/median(without.seconds))
 	})
+}
+
+// turns are the updates of one kind: how long each took, and what it used, see consumption.
+type turns struct{ seconds, suite, server []float64 }
+
+func (t *turns) measure(ctx context.Context, r *rollout.R, update func() float64) {
+	before := consumed(ctx, r)
+	t.seconds = append(t.seconds, update())
+	used := consumed(ctx, r).since(before)
+	t.suite, t.server = append(t.suite, used.suite), append(t.server, used.server)
+}
+
+func (t *turns) report(kind string) {
+	rollout.Measured("update "+kind+" (s, median)", median(t.seconds))
+	rollout.Measured("CPU of the suite in an update "+kind+" (s, median)", median(t.suite))
+	rollout.Measured("CPU of the API server in an update "+kind+" (s, median)", median(t.server))
 }
 
 // elsewhere makes the same DaemonSet on the same nodes in a namespace that is not recorded, and waits for its pods.
