@@ -185,6 +185,15 @@ for moment in 0.3 2 5 9 14; do
     ok "an interrupt after $moment s: exit code $code, nothing left"
   fi
 done
+# timeout interrupts make and what make runs, and make passes it on: the same interrupt twice is one.
+env PROVIDER=simulated ARTIFACTS="$work/interrupt" TMPDIR="$work/tmp" timeout 12 make --no-print-directory e2e >"$work/out" 2>&1
+code=$?
+after=$(leftovers)
+if [ "$code" != 124 ] || [ "$before" != "$after" ]; then
+  fail "timeout 12 make e2e: exit code $code, and leaves: $after"; tail -n 3 "$work/out"
+else
+  ok "timeout 12 make e2e: exit code $code, nothing left"
+fi
 
 [ "$failed" = 0 ] && echo 'contract: all is well'
 exit "$failed"

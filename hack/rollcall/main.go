@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -72,6 +73,10 @@ func command(name, short string, run func(ctx context.Context, s settings) error
 	}
 }
 
+// sameInterrupt is how soon after an interrupt another one is taken for it: timeout(1) ends its whole process group, and make, which is
+// in it, passes on to its child what the child has had already.
+const sameInterrupt = time.Second
+
 // watchSignals makes the first interrupt end the run in good order and the second end it at once.
 func watchSignals(cancel context.CancelCauseFunc) {
 	signals := make(chan os.Signal, 2)
@@ -79,7 +84,9 @@ func watchSignals(cancel context.CancelCauseFunc) {
 	<-signals
 	fmt.Fprintln(os.Stderr, "\nrollcall: interrupted, cleaning up (once more to stop at once)")
 	cancel(errInterrupted)
-	<-signals
+	for first := time.Now(); time.Since(first) < sameInterrupt; {
+		<-signals
+	}
 	killChildren()
 	fmt.Fprintln(os.Stderr, "rollcall: stopped at once; make sweep removes what is left")
 	os.Exit(130)
