@@ -57,7 +57,7 @@ var deletionFence = Invariant{
 				}
 				switch {
 				case batch:
-				case after >= skew+grain:
+				case after >= cacheAge+grain:
 					r.report("M-24", ro.daemonSet, refs(p.ref(), nodeRef(p.node), ro.ref()), []int{f.seq},
 						"pod %s was created on %s at %s, %s after the deletion of DaemonSet %s",
 						p.name(), p.node, clock(r.at), after.Truncate(100*time.Millisecond), ro.name)
