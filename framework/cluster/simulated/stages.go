@@ -37,6 +37,10 @@ const (
 	acknowledgedAnnotation = "simulated.rollcall.dev/acknowledged"
 )
 
+// again lets a second passing of the kubelet's delete wait, until the first would have shown: kwok deletes by name, and where the next pod
+// has the same one, as some controllers will have it, that would be hit.
+const again = `if (.metadata.deletionGracePeriodSeconds // 0) > 0 then "0s" else "2s" end`
+
 // stages returns the Stages that behave as faults say, in the order in which they must be written: kwok sees them in that order,
 // and once it acknowledges the last it knows all of them.
 func stages(f faults) ([]*unstructured.Unstructured, error) {
@@ -63,7 +67,7 @@ func stages(f faults) ([]*unstructured.Unstructured, error) {
 		pod("admit", "", status("admit.tmpl")),
 		pod("sync", selectors+"due", status("sync.tmpl")),
 		pod("terminate", read("death.jq")+"death", status("terminate.tmpl")),
-		pod("delete", "", map[string]any{"delete": true}),
+		pod("delete", again, map[string]any{"delete": true}),
 		// The acknowledgement tells the provider that kwok works by these Stages, and that it has taken charge of the node: until kwok has
 		// seen that it holds a node's lease it lets events of the node and its pods pass, and does not come back to them.
 		stage("node-acknowledge", "Node",
