@@ -117,6 +117,15 @@ func (a Assertion) Within(limit time.Duration) Assertion {
 	return a
 }
 
+// Briefly sets the time limit where the implementation is known not to do what is waited for, so that each run does not take that much
+// longer. Who is not known for it has the time that any step may take.
+func (a Assertion) Briefly(limit time.Duration) Assertion {
+	if _, d := knownDeviation(); d != nil {
+		a.limit = limit
+	}
+	return a
+}
+
 // Should waits until the matcher matches and returns the state that it matched. The spec fails with the matcher's words, and how
 // long was waited, if it does not.
 func (a Assertion) Should(matcher types.GomegaMatcher) State {

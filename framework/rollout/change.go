@@ -78,6 +78,12 @@ func TerminatesFor(seconds int64) Change {
 	})
 }
 
+// Lingering makes every pod take ten minutes to end: longer than anything that is waited for. See Hurry.
+func Lingering(ds *appsv1.DaemonSet) {
+	TerminatesFor(600)(ds)
+	ds.Spec.Template.Spec.TerminationGracePeriodSeconds = new(int64(600))
+}
+
 func setStrategy(ds *appsv1.DaemonSet, unavailable, surge intstr.IntOrString) {
 	ds.Spec.UpdateStrategy = appsv1.DaemonSetUpdateStrategy{
 		Type:          appsv1.RollingUpdateDaemonSetStrategyType,

@@ -116,7 +116,7 @@ var _ = Describe("OnDelete", func() {
 		r.Nodes(ctx, 3)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), rollout.TerminatesFor(2))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
-		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(5))
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(10))
 		r.Eventually(ctx, ds).Should(rollout.HavePods(2, "of the old template", rollout.OfEdition("")))
 		r.UpdateDisturbing(ctx, ds, []history.Disturbance{history.StrategyChanged}, rollout.OnDelete())
 		r.Soon(ctx, ds).Should(rollout.HaveObserved())

@@ -15,16 +15,16 @@ import (
 	"rollcall.dev/framework/rollout"
 )
 
-// What kube-controller-manager is known to break. Each of these is given seconds: a controller that keeps the promise acts on an event,
-// and one that does not would have minutes added to every run.
+// What kube-controller-manager is known to break.
 var _ = Describe("The status of a DaemonSet, though nothing else happens,", func() {
 	r := rollout.New()
 
 	It("does not count a pod that is ending as ready or available", catalog.Covers("G-05"), func(ctx SpecContext) {
+		r.Hurry()
 		r.Nodes(ctx, 2)
-		before := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd(), rollout.OnDelete(), rollout.TerminatesFor(10))).Should(rollout.BeComplete())
+		before := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd(), rollout.OnDelete(), rollout.Lingering)).Should(rollout.BeComplete())
 		r.DeletePod(ctx, before.Pods[0])
-		r.Soon(ctx, before.DaemonSet).Within(7 * time.Second).Should(rollout.And(
+		r.Soon(ctx, before.DaemonSet).Briefly(7 * time.Second).Should(rollout.And(
 			rollout.Match("have a pod that is ending", func(s rollout.State) string {
 				if pod := s.Find(before.Pods[0]); pod == nil || pod.DeletionTimestamp == nil || rollout.Terminal(pod) {
 					return "has none"
@@ -41,16 +41,16 @@ var _ = Describe("The status of a DaemonSet, though nothing else happens,", func
 		ds := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeComplete()).DaemonSet
 		r.Settle(ctx)
 		r.Taint(ctx, nodes[0], "misscheduled", corev1.TaintEffectNoSchedule)
-		r.Soon(ctx, ds).Within(8 * time.Second).Should(desired(2, 1))
+		r.Soon(ctx, ds).Briefly(8 * time.Second).Should(desired(2, 1))
 	})
 
 	It("stops counting a node that is deleted, before its pod is collected", SpecPriority(10), catalog.Covers("G-10"), func(ctx SpecContext) {
 		rollout.Need[cluster.NodeLifecycle](r)
 		nodes := r.NodesAlone(ctx, 3)
-		ds := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeComplete()).DaemonSet
+		before := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeComplete())
 		r.Settle(ctx)
 		r.RemoveNode(ctx, nodes[0])
-		r.Soon(ctx, ds).Within(10 * time.Second).Should(desired(2, 0))
+		r.Soon(ctx, before.DaemonSet).Briefly(10 * time.Second).Should(rollout.And(rollout.KeepPods(before.Pods), desired(2, 0)))
 	})
 })
 

@@ -20,7 +20,7 @@ var _ = Describe("RollingUpdate with maxSurge, though nothing else happens,", fu
 		r.Hurry()
 		node := r.Nodes(ctx, 1)[0]
 		// minReadySeconds sets the two pods' creation apart by more than the second that it is told by.
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2), rollout.TerminatesFor(25))
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2), rollout.Lingering)
 		old := r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods[0]
 		r.Update(ctx, ds, rollout.Edition("2"))
 		r.KeepAwake(ctx, ds) // D-13 shows here too, now and then, and has a spec of its own
@@ -32,7 +32,7 @@ var _ = Describe("RollingUpdate with maxSurge, though nothing else happens,", fu
 			return ""
 		})
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), still, rollout.HavePods(1, "that are Ready", rollout.All(rollout.OnNode(node), second, rollout.Ready))))
-		r.Soon(ctx, ds).Within(10 * time.Second).Should(rollout.And(still,
+		r.Soon(ctx, ds).Briefly(10 * time.Second).Should(rollout.And(still,
 			rollout.HaveStatus("1 of 1 pods updated", func(s appsv1.DaemonSetStatus) bool { return s.UpdatedNumberScheduled == 1 })))
 	})
 
@@ -50,7 +50,7 @@ var _ = Describe("RollingUpdate with maxSurge, though nothing else happens,", fu
 			rollout.HavePods(1, "without room on the second", rollout.All(second, rollout.Unschedulable, rollout.OnNode(nodes[1])))))
 		r.MakeRoom(ctx, hog)
 		r.Eventually(ctx, ds).Should(rollout.HavePods(2, "of the new template that are Ready", rollout.All(second, rollout.Ready)))
-		r.Soon(ctx, ds).Within((minReady + 30) * time.Second).Should(rollout.And(
+		r.Soon(ctx, ds).Within((minReady + 60) * time.Second).Briefly((minReady + 30) * time.Second).Should(rollout.And(
 			rollout.HavePods(0, "of the old template", first), rollout.HavePods(2, "of the new template", second)))
 	})
 })
