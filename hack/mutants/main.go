@@ -20,11 +20,14 @@ func main() {
 
 func command(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say list, build, run or matrix")
+		return fmt.Errorf("say list, build, run, matrix or benign")
 	}
 	o, err := loadOptions(os.Getenv, time.Now())
 	if err != nil {
 		return err
+	}
+	if args[0] == "benign" {
+		return benign(ctx, args[1:])
 	}
 	mutants, err := choose(ctx, args[1:], o)
 	if err != nil {
@@ -46,5 +49,5 @@ func command(ctx context.Context, args []string) error {
 	case "matrix":
 		return matrix(mutants, o)
 	}
-	return fmt.Errorf("unknown command %s: list, build, run or matrix", args[0])
+	return fmt.Errorf("unknown command %s: list, build, run, matrix or benign", args[0])
 }

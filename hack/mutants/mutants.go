@@ -11,6 +11,7 @@
 //	                                      SAMPLE=10 tries so many of the list, chosen by SEED or the date, by their expected specs;
 //	                                      BASE=commit adds those of the spec files that differ from it
 //	go run ./hack/mutants matrix          writes MATRIX.md from the results, with OPERATORS its part about those
+//	go run ./hack/mutants benign [id …]   builds the controllers of benign.yaml, which are correct, and prints where they are
 package main
 
 import (
