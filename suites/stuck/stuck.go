@@ -2,6 +2,7 @@ package stuck
 
 import (
 	"fmt"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -112,7 +113,8 @@ var _ = Describe("A stuck update", func() {
 		r.RejectPods(ctx, node, "OutOfcpu")
 		r.Update(ctx, ds, rollout.Edition("2"))
 		// After the first failures a controller takes its time to replace the next; the last one is still there when the template changes.
-		state := r.Eventually(ctx, ds).Should(rollout.And(rollout.Match("have had four pods of the broken template that Failed", failures(4)), rollout.HavePods(1, "that Failed", rollout.Terminal)))
+		// How much time is its own choice: a minute, then two, then four would be lawful.
+		state := r.Eventually(ctx, ds).Within(8 * time.Minute).Should(rollout.And(rollout.Match("have had four pods of the broken template that Failed", failures(4)), rollout.HavePods(1, "that Failed", rollout.Terminal)))
 		failed := rollout.Where(state.Pods, rollout.Terminal)[0]
 		r.AcceptPods(ctx, node)
 		r.Update(ctx, ds, rollout.Edition("3"))
