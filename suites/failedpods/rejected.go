@@ -23,7 +23,7 @@ const (
 	// most is how many replacements may come before that pause (catalog L-02).
 	most = 10
 	// reset is well below the pause that follows a pause of slowDown.
-	reset = 15 * time.Second
+	reset = 20 * time.Second
 	// lastNode is well below the pause on the failing node, and more than one step needs.
 	lastNode = 20 * time.Second
 )
