@@ -32,6 +32,23 @@ func TestGracefulDeletion(t *testing.T) {
 		f.bind(p)
 		return f, p
 	}
+	// ending is a pod of the last template that has begun to end; hasten has somebody ask once more, for its end at once.
+	ending := func() (*film, *corev1.Pod) {
+		f := shoot(1)
+		ds := f.create("fluentd")
+		pods := f.fill(ds, 1)
+		f.update(ds, image("v2"))
+		f.observe(ds)
+		f.del(pods[0])
+		f.wait(5)
+		return f, pods[0]
+	}
+	hasten := func(f *film, p *corev1.Pod) {
+		at, none := f.second(), int64(0)
+		p.DeletionTimestamp, p.DeletionGracePeriodSeconds = &at, &none
+		f.emitPod(history.Modified, p)
+		f.gone(p)
+	}
 	play(t, []scene{
 		{"the pod's own period", nil, func() *film {
 			f := shoot(1)
@@ -98,6 +115,27 @@ func TestGracefulDeletion(t *testing.T) {
 			f, p := bound()
 			f.wait(5)
 			force(f, p, 0)
+			return f
+		}},
+		{"its kubelet takes it away once it has ended", nil, func() *film { f, p := ending(); f.die(p); force(f, p, 0); return f }},
+		{"the suite forces it while it ends", nil, func() *film {
+			f, p := ending()
+			f.act("delete", podRef(p), []history.Disturbance{history.PodsDeleted}, func() { hasten(f, p) })
+			return f
+		}},
+		{"PodGC forces it while it ends", nil, func() *film {
+			f, p := ending()
+			p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "DeletionByPodGC"})
+			f.emitPod(history.Modified, p)
+			hasten(f, p)
+			return f
+		}},
+		{"forced while it ends", []string{"M-12"}, func() *film { f, p := ending(); hasten(f, p); return f }},
+		{"forced while it ends by a user's wish", []string{"M-12"}, func() *film {
+			f, p := rest()
+			f.act("delete", podRef(p), []history.Disturbance{history.PodsDeleted}, func() { f.del(p) })
+			f.wait(5)
+			hasten(f, p)
 			return f
 		}},
 		{"no grace at all", []string{"M-11", "M-12"}, func() *film { f, p := rest(); force(f, p, 0); return f }},
