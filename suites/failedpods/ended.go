@@ -17,9 +17,9 @@ import (
 var _ = Describe("A pod that has ended", func() {
 	r := rollout.New()
 
-	DescribeTable("is replaced on its node", func(ctx SpecContext, phase corev1.PodPhase, reason string) {
+	DescribeTable("is replaced on its node", func(ctx SpecContext, phase corev1.PodPhase, reason string, strategy rollout.Change) {
 		r.Nodes(ctx, 2)
-		before := complete(ctx, r)
+		before := complete(ctx, r, strategy)
 		ended := before.Pods[0]
 		r.EndPod(ctx, ended, phase, reason)
 		after := r.Soon(ctx, before.DaemonSet).Should(rollout.And(rollout.BeComplete(),
@@ -27,8 +27,10 @@ var _ = Describe("A pod that has ended", func() {
 		Expect(after.Find(ended)).To(BeNil(), "pod %s should be deleted", ended.Name)
 		Expect(after.Pods).To(ContainElement(HaveField("UID", before.Pods[1].UID)), "the other node's pod should be left alone")
 	},
-		Entry("if it is Failed", catalog.Covers("L-01"), corev1.PodFailed, "Evicted"),
-		Entry("if it is Succeeded", catalog.Covers("L-03"), corev1.PodSucceeded, "Completed"),
+		Entry("if it is Failed", catalog.Covers("L-01"), corev1.PodFailed, "Evicted", rollout.MaxUnavailable(1)),
+		Entry("if it is Succeeded", catalog.Covers("L-03"), corev1.PodSucceeded, "Completed", rollout.MaxUnavailable(1)),
+		Entry("if it is Failed, with maxSurge", catalog.CoversWith([]catalog.Need{catalog.Surge}, "L-01"), corev1.PodFailed, "Evicted", rollout.MaxSurge(1)),
+		Entry("if it is Succeeded, with maxSurge", catalog.CoversWith([]catalog.Need{catalog.Surge}, "L-03"), corev1.PodSucceeded, "Completed", rollout.MaxSurge(1)),
 	)
 
 	DescribeTable("does not hold up its replacement while a finalizer keeps its object,", func(ctx SpecContext, end func(context.Context, *corev1.Pod)) {

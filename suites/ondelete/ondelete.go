@@ -81,6 +81,7 @@ var _ = Describe("OnDelete", func() {
 		Expect(r.State(ds)).To(rollout.And(rollout.KeepPods(before.Pods[1:]), rollout.HavePods(1, "of the new template", second)))
 	},
 		Entry("when it Failed", catalog.Covers("E-05"), func(ctx context.Context, pod *corev1.Pod) { r.EndPod(ctx, pod, corev1.PodFailed, "Evicted") }),
+		Entry("when it Succeeded", catalog.Covers("E-05", "L-03"), func(ctx context.Context, pod *corev1.Pod) { r.EndPod(ctx, pod, corev1.PodSucceeded, "Completed") }),
 		Entry("when somebody evicted it", catalog.Covers("E-05"), func(ctx context.Context, pod *corev1.Pod) { r.EvictPod(ctx, pod) }),
 	)
 

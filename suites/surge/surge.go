@@ -28,8 +28,19 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
 	})
 
-	DescribeTable("pauses at its limit, rounded up, when new pods never become available,", func(ctx SpecContext, surge any, pairs int) {
-		r.Nodes(ctx, 3)
+	It("deletes the old pod once its only successor has been Ready for minReadySeconds, though nothing else happens", catalog.Covers("D-01"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		// By the time the new pod is Ready nothing is due any more for the first one: two that are due at once are D-13, and one pod is not.
+		r.Settle(ctx)
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(5))
+		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the new template that are Ready", rollout.All(second, rollout.Ready)))
+		r.Soon(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(1, "of the new template", second)))
+	})
+
+	DescribeTable("pauses at its limit, rounded up, when new pods never become available,", func(ctx SpecContext, surge any, nodes, pairs int) {
+		r.Nodes(ctx, nodes)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(surge))
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
@@ -37,10 +48,11 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		r.Settle(ctx)
 		Expect(r.State(ds)).To(rollout.And(rollout.HavePods(pairs, "of the new template", second), rollout.KeepPods(before.Pods)))
 	},
-		Entry("with maxSurge 1", catalog.Covers("D-03", "D-04"), 1, 1),
-		Entry("with maxSurge 1%", catalog.Covers("D-03", "D-04"), "1%", 1),
-		Entry("with maxSurge 34%", catalog.Covers("D-03", "D-04"), "34%", 2),
-		Entry("with maxSurge 100%", catalog.Covers("D-03", "D-04"), "100%", 3),
+		Entry("with maxSurge 1", catalog.Covers("D-03", "D-04"), 1, 3, 1),
+		Entry("with maxSurge 1%", catalog.Covers("D-03", "D-04"), "1%", 3, 1),
+		Entry("with maxSurge 34%", catalog.Covers("D-03", "D-04"), "34%", 3, 2),
+		Entry("with maxSurge 100%", catalog.Covers("D-03", "D-04"), "100%", 3, 3),
+		Entry("with maxSurge 50% of two", catalog.Covers("D-03", "D-04"), "50%", 2, 1), // what comes out even is not rounded
 	)
 
 	It("replaces pods that are not Ready at once, beyond its limit", catalog.Covers("D-05"), func(ctx SpecContext) {
@@ -98,6 +110,21 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		r.DeletePod(ctx, old)
 		state := r.Soon(ctx, ds).Should(rollout.HavePods(1, "beside the deleted one that are Ready", rollout.All(rollout.Other(old), rollout.Ready)))
 		Expect(state.Pods).To(ContainElement(HaveField("UID", old.UID)), "the deleted pod should still be terminating")
+	})
+
+	It("makes a lost pod again at once, from the new template and whatever its limit", catalog.Covers("C-14", "D-08"), func(ctx SpecContext) {
+		r.Hurry()
+		r.Nodes(ctx, 2)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.TerminatesFor(25))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
+		stuck := r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template", second)))
+		surging := rollout.TargetNode(rollout.Where(stuck.Pods, second)[0])
+		lost := rollout.Where(stuck.Pods, func(p *corev1.Pod) bool { return rollout.TargetNode(p) != surging })[0]
+		r.DeletePod(ctx, lost)
+		r.Soon(ctx, ds).Should(rollout.HavePods(1, "of the new template in the lost one's place", rollout.All(second, rollout.OnNode(lost.Spec.NodeName))))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.HavePods(1, "of the old template", first))
 	})
 
 	DescribeTable("leaves one pod on each node when it is switched", func(ctx SpecContext, to rollout.Change) {
