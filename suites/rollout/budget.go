@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -26,23 +27,40 @@ var _ = Describe("RollingUpdate with maxUnavailable", func() {
 			r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", rollout.OfEdition("2"))))
 		})
 
-	DescribeTable("stops at its budget, rounded up, when new pods never become available,", func(ctx SpecContext, budget any, affected int) {
-		r.Nodes(ctx, 3)
+	DescribeTable("stops at its budget, rounded up, when new pods never become available,", func(ctx SpecContext, budget any, nodes, affected int) {
+		r.Nodes(ctx, nodes)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(budget))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
 		r.Eventually(ctx, ds).Should(rollout.HavePods(affected, "of the new template", rollout.OfEdition("2")))
 		r.Settle(ctx)
 		Expect(r.State(ds)).To(rollout.HavePods(affected, "of the new template", rollout.OfEdition("2")))
-		Expect(r.State(ds)).To(rollout.HavePods(3-affected, "of the old template that are Ready", rollout.All(rollout.OfEdition(""), rollout.Ready)))
+		Expect(r.State(ds)).To(rollout.HavePods(nodes-affected, "of the old template that are Ready", rollout.All(rollout.OfEdition(""), rollout.Ready)))
 	},
-		Entry("with maxUnavailable 1", catalog.Covers("C-05", "C-07"), 1, 1),
-		Entry("with maxUnavailable 2", catalog.Covers("C-05", "C-07"), 2, 2),
-		Entry("with maxUnavailable 1%", catalog.Covers("C-07", "C-08"), "1%", 1),
-		Entry("with maxUnavailable 34%", catalog.Covers("C-07", "C-08"), "34%", 2),
-		Entry("with maxUnavailable 50%", catalog.Covers("C-07", "C-08"), "50%", 2),
-		Entry("with maxUnavailable 100%", catalog.Covers("C-07", "C-08"), "100%", 3),
+		Entry("with maxUnavailable 1", catalog.Covers("C-05", "C-07"), 1, 3, 1),
+		Entry("with maxUnavailable 2", catalog.Covers("C-05", "C-07"), 2, 3, 2),
+		Entry("with maxUnavailable 1%", catalog.Covers("C-07", "C-08"), "1%", 3, 1),
+		Entry("with maxUnavailable 34%", catalog.Covers("C-07", "C-08"), "34%", 3, 2),
+		Entry("with maxUnavailable 50%", catalog.Covers("C-07", "C-08"), "50%", 3, 2),
+		Entry("with maxUnavailable 100%", catalog.Covers("C-07", "C-08"), "100%", 3, 3),
+		// What comes out even is not rounded.
+		Entry("with maxUnavailable 50% of two", catalog.Covers("C-07", "C-08"), "50%", 2, 1),
 	)
+
+	It("waits for pods whose containers are ready while a readiness gate withholds that of the pod", catalog.Covers("C-07", "G-01"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.Template(func(t *corev1.PodTemplateSpec) {
+			t.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: "rollcall.dev/gate"}}
+		}))
+		gated := rollout.All(rollout.OfEdition("2"), containersReady)
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template whose containers are ready", gated)))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.And(rollout.HavePods(1, "of the new template", rollout.OfEdition("2")),
+			rollout.HavePods(1, "of the old template that are Ready", rollout.All(rollout.OfEdition(""), rollout.Ready)),
+			rollout.HaveExactStatus(rollout.OfEdition("2"))))
+	})
 
 	It("replaces pods that are down already at once, and counts them", catalog.Covers("C-06"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
@@ -135,3 +153,10 @@ var _ = Describe("RollingUpdate with maxUnavailable", func() {
 		Expect(made).To(Equal(6), "the pods that there ever were: three of the first template and three of the second")
 	})
 })
+
+// containersReady is the condition that all containers of the pod are ready, which does not make the pod Ready yet.
+func containersReady(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.ContainersReady && c.Status == corev1.ConditionTrue
+	})
+}

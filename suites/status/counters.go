@@ -77,6 +77,21 @@ var _ = Describe("The status of a DaemonSet during an update", func() {
 		Entry("with maxSurge", catalog.Covers("G-02", "M-14"), rollout.MaxSurge(2), rollout.MinReadySeconds(0)),
 	)
 
+	It("counts a node as ready and available by its old pod while the new one beside it is not Ready", catalog.CoversWith([]catalog.Need{catalog.Surge}, "G-01", "D-04"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		// minReadySeconds sets the two pods' creation apart by more than the second that it is told by.
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), rollout.NeverReady())
+		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the new template that run", func(pod *corev1.Pod) bool {
+			return rollout.WithImage(fixtures.FluentdNext)(pod) && pod.Status.Phase == corev1.PodRunning
+		}))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.HaveStatus("2 of 2 nodes scheduled, ready and available", func(s appsv1.DaemonSetStatus) bool {
+			return s.DesiredNumberScheduled == 2 && s.CurrentNumberScheduled == 2 && s.NumberReady == 2 && s.NumberAvailable == 2 && s.NumberUnavailable == 0
+		}))
+	})
+
 	It("follows each change of the spec, and counts for the newest one", catalog.Covers("G-03", "M-15"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
 		ds := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd(), rollout.OnDelete())).Should(rollout.BeComplete()).DaemonSet

@@ -93,6 +93,22 @@ var _ = Describe("A stuck update", func() {
 		Entry("on three nodes", catalog.Covers("H-08"), 3),
 	)
 
+	It("does not keep a pod on a node that no longer matches while another's is refused", catalog.Covers("K-03", "H-08"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 2)
+		key, value := r.NodeLabel("chosen")
+		r.LabelNode(ctx, nodes[0], "chosen")
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Template(func(t *corev1.PodTemplateSpec) { t.Spec.NodeSelector[key] = value }))
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.LimitPods(ctx, 1)
+		r.LabelNode(ctx, nodes[1], "chosen")
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.HavePods(1, "in all", rollout.Any))
+		// To wait for the one before the other goes would be to wait for ever: it is the first node's pod that uses the quota up.
+		r.UnlabelNode(ctx, nodes[0], "chosen")
+		r.Soon(ctx, ds).Should(rollout.HavePods(0, "on the node that does not match", rollout.OnNode(nodes[0])))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(1, "on the node that does", rollout.OnNode(nodes[1]))))
+	})
+
 	It("finishes when pods may be deleted that the API server refused to delete", catalog.CoversWith([]catalog.Need{catalog.AdmissionPolicies}, "H-12"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
@@ -167,7 +183,7 @@ var _ = Describe("An update with minReadySeconds", func() {
 		r.Nodes(ctx, 2)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), rollout.MinReadySeconds(3))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
-		r.Update(ctx, ds, rollout.Edition("2"))
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(3)) // the time counts from then on, not from its creation
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
 	})
 })
