@@ -53,17 +53,22 @@ func haveNone(node string) types.GomegaMatcher {
 
 // notReady matches when the control plane calls the node NotReady and has tainted it so.
 func notReady(node string) types.GomegaMatcher {
-	return rollout.Match("see node "+node+" NotReady", func(s rollout.State) string {
+	return tainted(node, corev1.TaintNodeUnreachable, corev1.TaintEffectNoExecute)
+}
+
+// tainted matches when the node bears the taint.
+func tainted(node, key string, effect corev1.TaintEffect) types.GomegaMatcher {
+	return rollout.Match("see node "+node+" tainted "+key+":"+string(effect), func(s rollout.State) string {
 		for _, n := range s.Nodes {
 			if n.Name != node {
 				continue
 			}
 			for _, t := range n.Spec.Taints {
-				if t.Key == corev1.TaintNodeUnreachable && t.Effect == corev1.TaintEffectNoExecute {
+				if t.Key == key && t.Effect == effect {
 					return ""
 				}
 			}
 		}
-		return "does not: the node has no taint " + corev1.TaintNodeUnreachable
+		return "does not"
 	})
 }

@@ -1,6 +1,8 @@
 package nodes
 
 import (
+	"context"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
@@ -34,6 +36,18 @@ var _ = Describe("A change of a node", func() {
 		r.Soon(ctx, ds).Should(rollout.BeComplete())
 	})
 
+	It("that makes it match several DaemonSets gets it a pod of each", catalog.Covers("K-03"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		r.LabelNode(ctx, nodes[0], "chosen")
+		key, value := r.NodeLabel("chosen")
+		chosen := rollout.Template(func(t *corev1.PodTemplateSpec) { t.Spec.NodeSelector[key] = value })
+		first, second := complete(ctx, r, chosen).DaemonSet, complete(ctx, r, chosen, rollout.Named("second")).DaemonSet
+		r.Settle(ctx) // so that the label is what each of them has to be looked at for
+		r.LabelNode(ctx, nodes[1], "chosen")
+		r.Soon(ctx, first).Should(rollout.BeCompleteOn(nodes...))
+		r.Soon(ctx, second).Should(rollout.BeCompleteOn(nodes...))
+	})
+
 	It("that makes it match gets it a pod at once also while another node's pod takes long to end", catalog.Covers("K-03"), func(ctx SpecContext) {
 		r.Hurry()
 		nodes := r.NodesAlone(ctx, 2)
@@ -57,7 +71,7 @@ var _ = Describe("A change of a node", func() {
 		Expect(after.Find(before.Pods[0])).NotTo(BeNil(), "the first node's pod should still be ending")
 	})
 
-	It("by an untolerated NoExecute taint takes the pod away until the taint is gone", catalog.Covers("K-04"), func(ctx SpecContext) {
+	DescribeTable("by an untolerated NoExecute taint takes the pod away until the taint", func(ctx SpecContext, end func(context.Context, string)) {
 		nodes := r.NodesAlone(ctx, 2)
 		before := complete(ctx, r)
 		ds := before.DaemonSet
@@ -66,9 +80,14 @@ var _ = Describe("A change of a node", func() {
 		r.Settle(ctx)
 		Expect(r.State(ds).Pods).To(ConsistOf(rollout.SamePods(rollout.Where(before.Pods, rollout.OnNode(nodes[1])))...), "the tainted node should stay without a pod, and the other keep its own")
 
-		r.Untaint(ctx, nodes[0], "out")
+		end(ctx, nodes[0])
 		r.Soon(ctx, ds).Should(rollout.BeComplete())
-	})
+	},
+		Entry("is gone", catalog.Covers("K-04"), func(ctx context.Context, node string) { r.Untaint(ctx, node, "out") }),
+		Entry("says PreferNoSchedule instead", catalog.Covers("K-04", "K-06"), func(ctx context.Context, node string) {
+			r.Taint(ctx, node, "out", corev1.TaintEffectPreferNoSchedule)
+		}),
+	)
 
 	It("by an untolerated NoSchedule taint leaves the pod, and makes none after it", catalog.Covers("K-05"), func(ctx SpecContext) {
 		nodes := r.NodesAlone(ctx, 2)
@@ -107,9 +126,9 @@ var _ = Describe("A change of a node", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", rollout.WithImage(fixtures.FluentdNext))))
 	})
 
-	It("by cordoning it changes nothing: the pod runs, is made again and is updated", catalog.Covers("K-07"), func(ctx SpecContext) {
+	DescribeTable("by cordoning it changes nothing: the pod runs, is made again and is updated", func(ctx SpecContext, strategy rollout.Change) {
 		nodes := r.NodesAlone(ctx, 2)
-		before := complete(ctx, r)
+		before := complete(ctx, r, strategy)
 		ds := before.DaemonSet
 		r.Cordon(ctx, nodes[0])
 		r.Settle(ctx)
@@ -119,7 +138,10 @@ var _ = Describe("A change of a node", func() {
 		r.Soon(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(1, "that are new", rollout.All(rollout.OnNode(nodes[0]), rollout.Other(cordoned)))))
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", rollout.WithImage(fixtures.FluentdNext))))
-	})
+	},
+		Entry("with maxUnavailable", catalog.Covers("K-07"), rollout.MaxUnavailable(1)),
+		Entry("with maxSurge", catalog.CoversWith([]catalog.Need{catalog.Surge}, "K-07"), rollout.MaxSurge(1)),
+	)
 
 	It("in its resources, conditions or annotations makes and deletes no pod", catalog.Covers("K-10"), func(ctx SpecContext) {
 		nodes := r.NodesAlone(ctx, 2)

@@ -19,7 +19,7 @@ const noticed = 3 * time.Minute
 var _ = Describe("A node that does not answer", func() {
 	r := rollout.New()
 
-	It("keeps its pod", SpecPriority(5), catalog.Covers("K-08"), func(ctx SpecContext) {
+	It("keeps its pod, and gets one of a DaemonSet that tolerates all that it is tainted with", SpecPriority(5), catalog.Covers("K-08", "B-01"), func(ctx SpecContext) {
 		nodes := r.NodesAlone(ctx, 2)
 		before := complete(ctx, r)
 		r.StopNode(ctx, nodes[0])
@@ -29,8 +29,15 @@ var _ = Describe("A node that does not answer", func() {
 		Expect(after.Pods).To(ConsistOf(rollout.SamePods(before.Pods)...))
 		Expect(podOn(after, nodes[0]).DeletionTimestamp).To(BeNil(), "nobody should delete the pod of a node for not answering")
 
+		// Its taints are what counts, not its conditions: what makes a node Ready is often a DaemonSet's pod itself.
+		tolerant := r.Create(ctx, fixtures.Fluentd(), rollout.Named("tolerant"), rollout.Template(func(t *corev1.PodTemplateSpec) {
+			t.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+		}))
+		r.Soon(ctx, tolerant).Should(rollout.And(desire(2), rollout.HavePods(1, "for the node that does not answer", rollout.OnNode(nodes[0]))))
+
 		r.StartNode(ctx, nodes[0])
 		back := r.Eventually(ctx, before.DaemonSet).Should(rollout.BeComplete())
+		r.Eventually(ctx, tolerant).Should(rollout.BeComplete())
 		Expect(back.Pods).To(ConsistOf(rollout.SamePods(before.Pods)...), "the pods should be those from before")
 	})
 

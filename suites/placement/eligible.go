@@ -12,6 +12,7 @@ import (
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
 	"rollcall.dev/framework/cluster"
+	"rollcall.dev/framework/history"
 	"rollcall.dev/framework/rollout"
 )
 
@@ -37,6 +38,39 @@ var _ = Describe("A DaemonSet", func() {
 		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[1], nodes[2]))
 		r.Settle(ctx)
 		Expect(r.State(ds)).To(rollout.BeCompleteOn(nodes[1], nodes[2]))
+	})
+
+	It("has one pod on every node that its node affinity names by field, and none elsewhere", catalog.Covers("B-01"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 4)
+		hosts := hostnames(ctx, r, nodes)
+		named := func(operator corev1.NodeSelectorOperator, node string) []corev1.NodeSelectorRequirement {
+			return []corev1.NodeSelectorRequirement{{Key: metav1.ObjectNameField, Operator: operator, Values: []string{node}}}
+		}
+		ds := r.Create(ctx, fixtures.Fluentd(), required(
+			corev1.NodeSelectorTerm{MatchFields: named(corev1.NodeSelectorOpNotIn, nodes[0]), MatchExpressions: []corev1.NodeSelectorRequirement{
+				{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: hosts[:2]},
+			}},
+			corev1.NodeSelectorTerm{MatchFields: named(corev1.NodeSelectorOpIn, nodes[2])},
+		))
+		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[1], nodes[2]))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.BeCompleteOn(nodes[1], nodes[2]))
+	})
+
+	It("moves to the nodes that a new template is for", catalog.Covers("B-01", "C-01"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 3)
+		hosts := hostnames(ctx, r, nodes)
+		on := func(hosts []string) rollout.Change {
+			return required(corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+				{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: hosts},
+			}})
+		}
+		ds := r.Create(ctx, fixtures.Fluentd(), on(hosts[:2]))
+		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[:2]...))
+		r.UpdateDisturbing(ctx, ds, []history.Disturbance{history.PlacementChanged}, on(hosts[1:]))
+		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[1:]...))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.BeCompleteOn(nodes[1:]...))
 	})
 
 	It("runs on the one node that its template names", catalog.Covers("B-08"), func(ctx SpecContext) {
