@@ -36,12 +36,7 @@ var _ = Describe("A node that turns every pod away", func() {
 		node := r.NodesAlone(ctx, 1)[0]
 		r.RejectPods(ctx, node, "OutOfcpu")
 		ds := r.Create(ctx, fixtures.Fluentd(), strategy)
-		r.Eventually(ctx, ds).Should(rollout.Match("slow down replacing failed pods", func(s rollout.State) string {
-			if pods, pause := replacements(s); pods <= most+1 && pause < slowDown {
-				return fmt.Sprintf("has not: the longest pause between two of %d pods was %s", pods, pause)
-			}
-			return ""
-		}))
+		r.Eventually(ctx, ds).Should(slowedDown)
 		pods, pause := replacements(r.State(ds))
 		Expect(pause).To(BeNumerically(">=", slowDown), "there were %d pods one after the other without a pause of %s", pods, slowDown)
 
@@ -54,6 +49,20 @@ var _ = Describe("A node that turns every pod away", func() {
 		Entry("with maxUnavailable", catalog.Covers("L-02"), rollout.MaxUnavailable(1)),
 		Entry("with maxSurge", catalog.Covers("D-12"), rollout.MaxSurge(1)),
 	)
+
+	It("does not delay the replacement of a pod that fails on another node", SpecPriority(10), catalog.CoversWith([]catalog.Need{catalog.PodRejection, catalog.Slow}, "L-01", "L-02"), func(ctx SpecContext) {
+		r.NeedSteadyController()
+		nodes := r.NodesAlone(ctx, 2)
+		r.RejectPods(ctx, nodes[0], "OutOfcpu")
+		ds := r.Create(ctx, fixtures.Fluentd())
+		r.Eventually(ctx, ds).Should(rollout.And(slowedDown, rollout.HavePods(1, "that are Ready", rollout.All(rollout.OnNode(nodes[1]), rollout.Ready))))
+		lost := rollout.Where(r.State(ds).Pods, rollout.All(rollout.OnNode(nodes[1]), rollout.Ready))[0]
+		r.EndPod(ctx, lost, corev1.PodFailed, "Evicted")
+		r.Soon(ctx, ds).Within(lastNode).Should(rollout.HavePods(1, "in the place of the one that failed there first", rollout.All(rollout.OnNode(nodes[1]), rollout.Other(lost), rollout.Ready)))
+		r.AcceptPods(ctx, nodes[0])
+		r.Update(ctx, ds, rollout.MinReadySeconds(1)) // or the next try could be minutes off
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+	})
 
 	It("does not hold up the update of other nodes", catalog.CoversWith([]catalog.Need{catalog.PodRejection}, "L-01", "L-05"), func(ctx SpecContext) {
 		nodes := r.NodesAlone(ctx, 3)
@@ -92,6 +101,14 @@ var _ = Describe("A node that turns every pod away", func() {
 		r.Update(ctx, ds, rollout.ReadyAfter(0))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 	})
+})
+
+// slowedDown matches when there was a pause that shows it, or when too many pods came without one.
+var slowedDown = rollout.Match("slow down replacing failed pods", func(s rollout.State) string {
+	if pods, pause := replacements(s); pods <= most+1 && pause < slowDown {
+		return fmt.Sprintf("has not: the longest pause between two of %d pods was %s", pods, pause)
+	}
+	return ""
 })
 
 // replacements counts the pods that the DaemonSet has had, and returns the longest time between the creation of one and of the next.
