@@ -90,6 +90,26 @@ var _ = Describe("Deleting a DaemonSet", func() {
 		r.Soon(ctx, ds).Should(rollout.BeGone())
 	})
 
+	It("adopts nothing for it while it is being deleted, or the garbage collector would take that too", catalog.Covers("J-08", "J-12"), func(ctx SpecContext) {
+		r.Hurry()
+		nodes := r.Nodes(ctx, 2)
+		before := complete(ctx, r, rollout.TerminatesFor(90), rollout.Template(func(t *corev1.PodTemplateSpec) {
+			t.Spec.TerminationGracePeriodSeconds = new(int64(100))
+		}))
+		ds := before.DaemonSet
+		r.Delete(ctx, ds, metav1.DeletePropagationForeground)
+		r.Settle(ctx) // by now the controller knows of the deletion
+		orphan := r.CreatePod(ctx, lookalike("orphan", nodes[0]))
+		r.Settle(ctx)
+		Expect(r.State(ds).DaemonSet).NotTo(BeNil(), "the pods take 90 seconds to end, so the DaemonSet should be there still")
+		expectUntouched(r.State(ds), orphan)
+		for _, pod := range before.Pods {
+			r.DeletePodWithin(ctx, pod, 0)
+		}
+		r.Soon(ctx, ds).Should(rollout.BeGone())
+		expectUntouched(r.State(ds), orphan)
+	})
+
 	It("does not keep one of the same name from being created at once", catalog.Covers("J-11"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		before := complete(ctx, r, rollout.TerminatesFor(2))
@@ -137,7 +157,8 @@ var _ = Describe("Orphaning, adopting and deleting", func() {
 
 	It("leaves the pods alone that a DaemonSet does not control", catalog.Covers("J-12", "M-13"), func(ctx SpecContext) {
 		nodes := r.Nodes(ctx, 2)
-		owned := r.CreatePod(ctx, lookalike("owned", nodes[0], r.Foreign(ctx, "owner")))
+		// An owner of the DaemonSet's name: whose a pod is, its owner's UID says.
+		owned := r.CreatePod(ctx, lookalike("owned", nodes[0], r.Foreign(ctx, fixtures.FluentdName)))
 		other := lookalike("other", nodes[1])
 		other.Labels = map[string]string{"name": "somebody-else"}
 		other = r.CreatePod(ctx, other)
@@ -166,13 +187,19 @@ var _ = Describe("Orphaning, adopting and deleting", func() {
 		nodes := r.Nodes(ctx, 2)
 		before := complete(ctx, r)
 		pod := rollout.Where(before.Pods, rollout.OnNode(nodes[0]))[0]
-		r.EditPod(ctx, pod, "label name=released", func(live *corev1.Pod) { live.Labels["name"] = "released" })
+		keeper := r.Foreign(ctx, "keeper")
+		keeper.Controller = nil // it owns the pod without controlling it
+		r.EditPod(ctx, pod, "label name=released, and another owner", func(live *corev1.Pod) {
+			live.Labels["name"] = "released"
+			live.OwnerReferences = append(live.OwnerReferences, keeper)
+		})
 		released := r.Eventually(ctx, before.DaemonSet).Should(rollout.And(rollout.BeComplete(), rollout.Match("have let the pod go", func(s rollout.State) string {
-			if live := s.Find(pod); live == nil || len(live.OwnerReferences) > 0 {
+			if live := s.Find(pod); live == nil || metav1.GetControllerOf(live) != nil {
 				return "has not"
 			}
 			return ""
 		}))).Find(pod)
+		Expect(released.OwnerReferences).To(Equal([]metav1.OwnerReference{keeper}), "who lets pod %s go should leave it its other owner", pod.Name)
 		r.Delete(ctx, before.DaemonSet, metav1.DeletePropagationForeground)
 		r.Soon(ctx, before.DaemonSet).Should(rollout.BeGone())
 		r.Settle(ctx)

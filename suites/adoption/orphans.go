@@ -52,6 +52,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		after := r.State(heir)
 		Expect(after.Pods).To(ConsistOf(rollout.SamePods(before.Pods)...), "the heir should control the pods that were there")
 		for _, pod := range after.Pods {
+			Expect(pod.OwnerReferences).To(ContainElement(rollout.OwnedBy(heir)), "the heir should own pod %s as if it had made it", pod.Name)
 			Expect(pod.Status.ContainerStatuses).To(HaveEach(HaveField("RestartCount", BeZero())), "pod %s should not be restarted", pod.Name)
 		}
 		Expect(after.All.Pods).To(HaveLen(3), "no second pods should have been made")
@@ -78,19 +79,22 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		}
 	})
 
-	It("are replaced by a DaemonSet with another template, within its budget", catalog.Covers("J-04", "M-02"), func(ctx SpecContext) {
+	DescribeTable("are replaced by a DaemonSet with another template, within its budget", func(ctx SpecContext, strategy rollout.Change, missing int) {
 		r.Nodes(ctx, 3)
 		ds := complete(ctx, r).DaemonSet
 		// An update before the orphaning keeps this apart from the next spec.
 		r.Update(ctx, ds, rollout.Template(func(t *corev1.PodTemplateSpec) { t.Labels["step"] = "second" }))
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		orphaned(ctx, r, ds)
-		heir := r.Create(ctx, fixtures.FluentdUpdate(), rollout.ReadyAfter(1))
+		heir := r.Create(ctx, fixtures.FluentdUpdate(), rollout.ReadyAfter(1), strategy)
 		r.Eventually(ctx, heir).Should(rollout.And(rollout.BeComplete(),
 			rollout.HavePods(3, "of the heir's template", rollout.WithImage(fixtures.FluentdNext))))
 		r.Barrier(ctx)
-		Expect(mostMissing(r.State(heir), before.Pods)).To(BeNumerically("<=", 1), "maxUnavailable is 1, so no two nodes should be without a Ready pod at once")
-	})
+		Expect(mostMissing(r.State(heir), before.Pods)).To(BeNumerically("<=", missing), "the largest number of nodes that were without a Ready pod at once")
+	},
+		Entry("with maxUnavailable 1", catalog.Covers("J-04", "M-02"), rollout.MaxUnavailable(1), 1),
+		Entry("with maxSurge 1", catalog.CoversWith([]catalog.Need{catalog.Surge}, "J-04", "M-03"), rollout.MaxSurge(1), 0),
+	)
 
 	It("are replaced, too, if they bear no revision's hash", catalog.Covers("J-04"), func(ctx SpecContext) {
 		nodes := r.Nodes(ctx, 2)
@@ -149,7 +153,9 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 	It("are adopted where the whole selector matches them, and left alone where only its labels do", catalog.Covers("J-02", "J-12"), func(ctx SpecContext) {
 		nodes := r.Nodes(ctx, 2)
 		stray := r.CreatePod(ctx, lookalike("stray", nodes[0]))
-		kin := lookalike("kin", nodes[1])
+		keeper := r.Foreign(ctx, "keeper")
+		keeper.Controller = nil // it owns the pod without controlling it
+		kin := lookalike("kin", nodes[1], keeper)
 		kin.Labels["tier"] = "edge"
 		kin = r.CreatePod(ctx, kin)
 
@@ -164,6 +170,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		after := r.State(ds)
 		expectUntouched(after, stray)
 		Expect(after.Pods).To(ContainElement(HaveField("UID", kin.UID)), "pod kin matches labels and expressions, so the DaemonSet should have adopted it")
+		Expect(after.Find(kin).OwnerReferences).To(ContainElement(keeper), "who adopts pod kin should leave it its other owner")
 		Expect(after).To(rollout.HavePods(2, "in all", rollout.Any))
 	})
 

@@ -58,7 +58,9 @@ var _ = Describe("A DaemonSet's pod", func() {
 		r.Nodes(ctx, 2)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Template(func(t *corev1.PodTemplateSpec) {
 			t.Spec.HostNetwork = hostNetwork
-			t.Spec.Tolerations = append(t.Spec.Tolerations, corev1.Toleration{Key: "rollcall.dev/own", Operator: corev1.TolerationOpExists})
+			t.Spec.Tolerations = append(t.Spec.Tolerations, corev1.Toleration{Key: "rollcall.dev/own", Operator: corev1.TolerationOpExists},
+				// What comes by itself for the same key has another effect, and must not take this one's place.
+				corev1.Toleration{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule})
 		}))
 		for _, pod := range r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods {
 			for _, taint := range []corev1.Taint{
@@ -69,6 +71,7 @@ var _ = Describe("A DaemonSet's pod", func() {
 				{Key: corev1.TaintNodePIDPressure, Effect: corev1.TaintEffectNoSchedule},
 				{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule},
 				{Key: "rollcall.dev/own", Effect: corev1.TaintEffectNoSchedule},
+				{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule},
 			} {
 				Expect(tolerating(pod, taint)).To(And(Not(BeEmpty()), HaveEach(HaveField("TolerationSeconds", BeNil()))), "for ever, on pod %s: %s:%s", pod.Name, taint.Key, taint.Effect)
 			}
@@ -93,10 +96,17 @@ var _ = Describe("A DaemonSet's pod", func() {
 			t.Spec.SecurityContext = &corev1.PodSecurityContext{SupplementalGroups: []int64{4321}}
 			t.Spec.DNSPolicy = corev1.DNSClusterFirstWithHostNet
 			t.Spec.HostAliases = []corev1.HostAlias{{IP: "127.0.0.1", Hostnames: []string{"rollcall.test"}}}
+			t.Spec.DNSConfig = &corev1.PodDNSConfig{Searches: []string{"rollcall.test"}}
+			t.Spec.Hostname, t.Spec.Subdomain = "recorder", "rollcall"
+			t.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+				MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.ScheduleAnyway, LabelSelector: &metav1.LabelSelector{MatchLabels: t.Labels},
+			}}
 			t.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "not-needed"}}
 			c := &t.Spec.Containers[0]
 			c.Ports = []corev1.ContainerPort{{Name: "forward", ContainerPort: 24224}}
 			c.WorkingDir, c.ImagePullPolicy = "/", corev1.PullIfNotPresent
+			c.TerminationMessagePath, c.TerminationMessagePolicy, c.Stdin = "/tmp/last-words", corev1.TerminationMessageFallbackToLogsOnError, true
+			c.LivenessProbe, c.StartupProbe = c.ReadinessProbe.DeepCopy(), c.ReadinessProbe.DeepCopy()
 			c.SecurityContext = &corev1.SecurityContext{AllowPrivilegeEscalation: &no}
 			c.EnvFrom = []corev1.EnvFromSource{{Prefix: "ROLLCALL_", ConfigMapRef: &corev1.ConfigMapEnvSource{
 				LocalObjectReference: corev1.LocalObjectReference{Name: "not-needed"}, Optional: new(true),
@@ -114,6 +124,10 @@ var _ = Describe("A DaemonSet's pod", func() {
 			{"hostPID", func(s *corev1.PodSpec) any { return s.HostPID }},
 			{"security context", func(s *corev1.PodSpec) any { return s.SecurityContext }},
 			{"DNS policy", func(s *corev1.PodSpec) any { return s.DNSPolicy }},
+			{"DNS settings", func(s *corev1.PodSpec) any { return s.DNSConfig }},
+			{"host name", func(s *corev1.PodSpec) any { return s.Hostname }},
+			{"subdomain", func(s *corev1.PodSpec) any { return s.Subdomain }},
+			{"topology spread", func(s *corev1.PodSpec) any { return s.TopologySpreadConstraints }},
 			{"host aliases", func(s *corev1.PodSpec) any { return s.HostAliases }},
 			{"image pull secrets", func(s *corev1.PodSpec) any { return s.ImagePullSecrets }},
 			{"container's ports", func(s *corev1.PodSpec) any { return s.Containers[0].Ports }},
@@ -123,6 +137,11 @@ var _ = Describe("A DaemonSet's pod", func() {
 			{"container's source of variables", func(s *corev1.PodSpec) any { return s.Containers[0].EnvFrom }},
 			{"container's mounts", func(s *corev1.PodSpec) any { return s.Containers[0].VolumeMounts }},
 			{"container's hooks", func(s *corev1.PodSpec) any { return s.Containers[0].Lifecycle }},
+			{"container's termination message", func(s *corev1.PodSpec) any { return s.Containers[0].TerminationMessagePath }},
+			{"container's termination message policy", func(s *corev1.PodSpec) any { return s.Containers[0].TerminationMessagePolicy }},
+			{"container's stdin", func(s *corev1.PodSpec) any { return s.Containers[0].Stdin }},
+			{"container's liveness probe", func(s *corev1.PodSpec) any { return s.Containers[0].LivenessProbe }},
+			{"container's startup probe", func(s *corev1.PodSpec) any { return s.Containers[0].StartupProbe }},
 			{"container's readiness probe", func(s *corev1.PodSpec) any { return s.Containers[0].ReadinessProbe }},
 		}
 		for _, pod := range r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods {
@@ -162,9 +181,7 @@ var _ = Describe("A DaemonSet's pod", func() {
 		}, NodeTimeout(time.Minute))
 
 		for _, pod := range r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods {
-			yes := true
-			owner := metav1.OwnerReference{APIVersion: "apps/v1", Kind: "DaemonSet", Name: ds.Name, UID: ds.UID, Controller: &yes, BlockOwnerDeletion: &yes}
-			Expect(pod.OwnerReferences).To(ContainElement(owner), "the owners of pod %s", pod.Name) // there is one controller at most
+			Expect(pod.OwnerReferences).To(ContainElement(rollout.OwnedBy(ds)), "the owners of pod %s", pod.Name) // there is one controller at most
 			Expect(pod.Labels).To(And(HaveKeyWithValue("name", ds.Name), HaveKeyWithValue("tier", "node"), HaveKeyWithValue(appsv1.ControllerRevisionHashLabelKey, Not(BeEmpty()))))
 			Expect(pod.Annotations).To(HaveKeyWithValue("rollcall.dev/note", "from the template"))
 			Expect(pod.Finalizers).To(ContainElement(finalizer), "the finalizers of pod %s", pod.Name)
