@@ -79,6 +79,35 @@ var _ = Describe("Revisions that somebody else changes", func() {
 		}
 	})
 
+	It("restart no pod by holding the current template once more, and leave each pod the hash of a revision with its template", catalog.Covers("I-02", "I-06"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		ds := complete(ctx, r).DaemonSet
+		before := updated(ctx, r, ds, fixtures.FluentdNext)
+		twin := copyOf(rollout.Newest(before.Revisions), "once-more")
+		twin.Labels[appsv1.ControllerRevisionHashLabelKey] += "again"
+		twin.OwnerReferences = before.Revisions[0].OwnerReferences
+		twin.Revision++ // if one of the two goes, it need not be this one
+		r.CreateRevision(ctx, twin)
+		r.Update(ctx, ds, touch)
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.KeepPods(before.Pods))
+		expectRecorded(r.State(ds))
+	})
+
+	It("leave no pod without a hash by bearing none themselves", catalog.Covers("I-18", "I-02", "B-04"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		before := complete(ctx, r)
+		unlabelled := copyOf(before.Revisions[0], "unlabelled")
+		delete(unlabelled.Labels, appsv1.ControllerRevisionHashLabelKey)
+		r.Delete(ctx, before.DaemonSet, metav1.DeletePropagationBackground)
+		r.Soon(ctx, before.DaemonSet).Should(rollout.BeGone())
+		r.CreateRevision(ctx, unlabelled)
+		again := complete(ctx, r)
+		r.Settle(ctx)
+		expectRecorded(r.State(again.DaemonSet))
+	})
+
 	It("are left alone if another object controls them", catalog.Covers("I-18"), func(ctx SpecContext) {
 		r.Nodes(ctx, 1)
 		owner := r.Foreign(ctx, "owner")
@@ -98,3 +127,23 @@ var _ = Describe("Revisions that somebody else changes", func() {
 			HaveField("UID", foreign.UID), HaveField("Revision", foreign.Revision), HaveField("OwnerReferences", Equal(foreign.OwnerReferences)))))
 	})
 })
+
+// copyOf is another revision with the same contents, which nobody controls.
+func copyOf(revision *appsv1.ControllerRevision, name string) *appsv1.ControllerRevision {
+	twin := revision.DeepCopy()
+	twin.ObjectMeta = metav1.ObjectMeta{Name: name, Labels: twin.Labels, Annotations: twin.Annotations}
+	return twin
+}
+
+// expectRecorded fails unless each pod bears the hash of a revision that holds its template.
+func expectRecorded(s rollout.State) {
+	GinkgoHelper()
+	for _, pod := range rollout.Where(s.Pods, rollout.Any) {
+		hash := pod.Labels[appsv1.ControllerRevisionHashLabelKey]
+		Expect(hash).NotTo(BeEmpty(), "pod %s should bear the hash of a revision", pod.Name)
+		Expect(s.Revisions).To(ContainElement(And(
+			HaveField("Labels", HaveKeyWithValue(appsv1.ControllerRevisionHashLabelKey, hash)),
+			WithTransform(rollout.RecordedImage, Equal(pod.Spec.Containers[0].Image)),
+		)), "pod %s bears the hash %q, so there should be a revision with it that holds the pod's template", pod.Name, hash)
+	}
+}

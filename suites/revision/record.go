@@ -1,6 +1,8 @@
 package revision
 
 import (
+	"fmt"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
@@ -25,7 +27,7 @@ var _ = Describe("The record of a DaemonSet's templates", func() {
 		ds := first.DaemonSet
 		Expect(rollout.Numbers(first.Revisions)).To(Equal([]int64{1}))
 		revision := first.Revisions[0]
-		Expect(metav1.GetControllerOf(revision)).To(HaveField("UID", ds.UID), "the DaemonSet should control the revision")
+		Expect(revision.OwnerReferences).To(Equal([]metav1.OwnerReference{rollout.OwnedBy(ds)}), "the DaemonSet should control the revision, and a foreground deletion wait for it")
 		Expect(revision.Labels).To(And(HaveKeyWithValue("name", fixtures.FluentdName), HaveKeyWithValue("step", "first")), "the template's labels")
 		Expect(revision.Labels[appsv1.ControllerRevisionHashLabelKey]).NotTo(BeEmpty(), "the revision's hash label")
 		Expect(revision.Annotations).To(HaveKeyWithValue("rollcall.dev/note", "as it was"), "the DaemonSet's annotations")
@@ -52,13 +54,7 @@ var _ = Describe("The record of a DaemonSet's templates", func() {
 		mixed := r.Eventually(ctx, ds).Should(rollout.And(
 			rollout.HavePods(1, "of the new template", rollout.All(rollout.WithImage(fixtures.FluentdNext), rollout.Ready)),
 			rollout.HavePods(1, "of the old template", rollout.WithImage(fixtures.FluentdImage))))
-		for _, pod := range rollout.Where(mixed.Pods, rollout.Any) {
-			hash := pod.Labels[appsv1.ControllerRevisionHashLabelKey]
-			Expect(mixed.Revisions).To(ContainElement(And(
-				WithTransform(func(r *appsv1.ControllerRevision) string { return r.Labels[appsv1.ControllerRevisionHashLabelKey] }, Equal(hash)),
-				WithTransform(rollout.RecordedImage, Equal(pod.Spec.Containers[0].Image)),
-			)), "pod %s bears the hash %q, so there should be a revision with it that holds the pod's template", pod.Name, hash)
-		}
+		expectRecorded(mixed)
 	})
 
 	It("gets one revision for each template, always with the highest number", catalog.Covers("I-03"), func(ctx SpecContext) {
@@ -75,6 +71,49 @@ var _ = Describe("The record of a DaemonSet's templates", func() {
 			rollout.RecordedImage(rollout.Numbered(after, 1)), rollout.RecordedImage(rollout.Numbered(after, 2)),
 			rollout.RecordedImage(rollout.Numbered(after, 3)), rollout.RecordedImage(rollout.Numbered(after, 4)),
 		}).To(Equal([]string{fixtures.FluentdImage, tag("v2.6.0"), tag("v2.6.0"), tag("v2.5.1")}), "the templates in the order of their numbers")
+	})
+
+	It("gets a revision when any part of the template changes", catalog.Covers("I-03"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		spec := func(change func(*corev1.PodSpec)) rollout.Change {
+			return rollout.Template(func(t *corev1.PodTemplateSpec) { change(&t.Spec) })
+		}
+		changes := []rollout.Change{
+			spec(func(s *corev1.PodSpec) {
+				s.InitContainers = []corev1.Container{{Name: "prepare", Image: fixtures.FluentdImage}}
+			}),
+			spec(func(s *corev1.PodSpec) {
+				s.Containers = append(s.Containers, corev1.Container{Name: "second", Image: fixtures.FluentdImage})
+			}),
+			spec(func(s *corev1.PodSpec) { s.Volumes = append(s.Volumes, corev1.Volume{Name: "scratch"}) }),
+			spec(func(s *corev1.PodSpec) {
+				s.Tolerations = append(s.Tolerations, corev1.Toleration{Key: "rollcall.dev/own", Operator: corev1.TolerationOpExists})
+			}),
+			spec(func(s *corev1.PodSpec) { s.NodeSelector["rollcall.dev/nowhere"] = "still" }),
+			spec(func(s *corev1.PodSpec) {
+				s.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{
+					Weight: 7, Preference: corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "rollcall.dev/fast", Operator: corev1.NodeSelectorOpExists}}},
+				}}}}
+			}),
+			spec(func(s *corev1.PodSpec) { s.HostNetwork = true }),
+			spec(func(s *corev1.PodSpec) {
+				s.SecurityContext = &corev1.PodSecurityContext{SupplementalGroups: []int64{4321}}
+			}),
+			spec(func(s *corev1.PodSpec) { s.TerminationGracePeriodSeconds = new(int64(7)) }),
+			spec(func(s *corev1.PodSpec) { s.Containers[0].Env = []corev1.EnvVar{{Name: "LATER", Value: "yes"}} }),
+			spec(func(s *corev1.PodSpec) { s.Containers[0].Args = []string{"--later"} }),
+			rollout.Template(func(t *corev1.PodTemplateSpec) { t.Labels["later"] = "yes" }),
+		}
+		// Nobody waits for a pod of a DaemonSet that is for no node.
+		ds := r.Create(ctx, fixtures.Fluentd(), limit(int32(len(changes))), spec(func(s *corev1.PodSpec) { s.NodeSelector["rollcall.dev/nowhere"] = "true" }))
+		r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HaveRevisions(1)))
+		numbers := []int64{1}
+		for i, change := range changes {
+			By(fmt.Sprintf("change %d of %d", i+1, len(changes)))
+			r.Update(ctx, ds, change)
+			numbers = append(numbers, int64(i+2))
+			r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HaveRevisions(numbers...)))
+		}
 	})
 
 	It("gets no second revision for a template that did not change, whatever the order of its parts", catalog.Covers("I-03"), func(ctx SpecContext) {
@@ -118,5 +157,10 @@ var _ = Describe("The record of a DaemonSet's templates", func() {
 		after := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HaveRevisions(1, 2))).Revisions
 		Expect(rollout.Numbered(after, 1).Annotations).To(HaveKeyWithValue(cause, "as delivered"), "revision 1")
 		Expect(rollout.Numbered(after, 2).Annotations).To(HaveKeyWithValue(cause, "new image"), "revision 2")
+
+		// The first template's again: the annotation is still what it was for the second, and has nothing to say of this one.
+		r.Update(ctx, ds, rollout.Image(fixtures.FluentdImage))
+		again := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HaveRevisions(2, 3))).Revisions
+		Expect(rollout.Numbered(again, 3).Annotations).To(HaveKeyWithValue(cause, "as delivered"), "revision 3, which was revision 1")
 	})
 })
