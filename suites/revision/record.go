@@ -7,7 +7,6 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
@@ -27,7 +26,7 @@ var _ = Describe("The record of a DaemonSet's templates", func() {
 		ds := first.DaemonSet
 		Expect(rollout.Numbers(first.Revisions)).To(Equal([]int64{1}))
 		revision := first.Revisions[0]
-		Expect(revision.OwnerReferences).To(Equal([]metav1.OwnerReference{rollout.OwnedBy(ds)}), "the DaemonSet should control the revision, and a foreground deletion wait for it")
+		Expect(revision.OwnerReferences).To(ContainElement(rollout.OwnedBy(ds)), "the DaemonSet should control the revision, and a foreground deletion wait for it")
 		Expect(revision.Labels).To(And(HaveKeyWithValue("name", fixtures.FluentdName), HaveKeyWithValue("step", "first")), "the template's labels")
 		Expect(revision.Labels[appsv1.ControllerRevisionHashLabelKey]).NotTo(BeEmpty(), "the revision's hash label")
 		Expect(revision.Annotations).To(HaveKeyWithValue("rollcall.dev/note", "as it was"), "the DaemonSet's annotations")

@@ -55,7 +55,7 @@ var _ = Describe("RollingUpdate with maxUnavailable", func() {
 			t.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: "rollcall.dev/gate"}}
 		}))
 		gated := rollout.All(rollout.OfEdition("2"), containersReady)
-		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template whose containers are ready", gated)))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HavePods(1, "of the new template whose containers are ready", gated), rollout.HaveExactStatus(rollout.OfEdition("2"))))
 		r.Settle(ctx)
 		Expect(r.State(ds)).To(rollout.And(rollout.HavePods(1, "of the new template", rollout.OfEdition("2")),
 			rollout.HavePods(1, "of the old template that are Ready", rollout.All(rollout.OfEdition(""), rollout.Ready)),

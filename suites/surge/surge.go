@@ -28,17 +28,6 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
 	})
 
-	It("deletes the old pod once its only successor has been Ready for minReadySeconds, though nothing else happens", catalog.Covers("D-01"), func(ctx SpecContext) {
-		r.Nodes(ctx, 1)
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2))
-		r.Eventually(ctx, ds).Should(rollout.BeComplete())
-		// By the time the new pod is Ready nothing is due any more for the first one: two that are due at once are D-13, and one pod is not.
-		r.Settle(ctx)
-		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(5))
-		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the new template that are Ready", rollout.All(second, rollout.Ready)))
-		r.Soon(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(1, "of the new template", second)))
-	})
-
 	DescribeTable("pauses at its limit, rounded up, when new pods never become available,", func(ctx SpecContext, surge any, nodes, pairs int) {
 		r.Nodes(ctx, nodes)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(surge))
