@@ -195,11 +195,8 @@ func (r *replay) outsider(i int, p *pod) string {
 			return "it was a target of " + c.Reason
 		}
 	}
-	// Who asks by name alone for the end of a pod that is going, as kwok's kubelets do, and asks again, hits the next one of that name.
-	if grace := p.object.DeletionGracePeriodSeconds; grace == nil || *grace == 0 {
-		if at, ok := r.ended[types.NamespacedName{Namespace: p.object.Namespace, Name: p.object.Name}]; ok && r.at.Before(at.Add(cacheAge)) {
-			return "another pod of its name had just gone"
-		}
+	if r.takenForAnother(p) {
+		return "another pod of its name had just gone"
 	}
 	for _, owner := range p.object.OwnerReferences {
 		if owner.Controller == nil || !*owner.Controller {
@@ -207,6 +204,13 @@ func (r *replay) outsider(i int, p *pod) string {
 		}
 	}
 	return ""
+}
+
+// takenForAnother says whether a pod's end at once was asked for another one of its name: who asks by name alone for the end of a pod that is
+// going, as kwok's kubelets do, and asks again, hits the next one.
+func (r *replay) takenForAnother(p *pod) bool {
+	at, ok := r.ended[types.NamespacedName{Namespace: p.object.Namespace, Name: p.object.Name}]
+	return ok && graceLeft(p.object) == 0 && r.at.Before(at.Add(cacheAge))
 }
 
 // controllerOf returns the UID of the DaemonSet that controls an object.

@@ -68,7 +68,7 @@ func graceLeft(o *corev1.Pod) int64 {
 // hastened says whether somebody else may have asked for the end of a pod that is ending already: the suite just now, or who says so
 // in a condition of the pod, such as the pod garbage collector.
 func (r *replay) hastened(p *pod) bool {
-	if r.acts.held[history.PodsDeleted] {
+	if r.acts.held[history.PodsDeleted] || r.takenForAnother(p) {
 		return true
 	}
 	for _, one := range r.acts.all {

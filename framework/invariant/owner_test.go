@@ -130,6 +130,24 @@ func TestGracefulDeletion(t *testing.T) {
 			hasten(f, p)
 			return f
 		}},
+		{"it bears the name of a pod that has just gone", nil, func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			pods := f.fill(ds, 1)
+			f.update(ds, image("v2"))
+			f.observe(ds)
+			f.remove(pods[0])
+			next := f.pod(ds, "node-1")
+			next.Name = pods[0].Name
+			f.pods = append(f.pods, next)
+			f.emitPod(history.Added, next)
+			f.ready(next)
+			f.update(ds, image("v3"))
+			f.observe(ds)
+			f.del(next)
+			hasten(f, next)
+			return f
+		}},
 		{"forced while it ends", []string{"M-12"}, func() *film { f, p := ending(); hasten(f, p); return f }},
 		{"forced while it ends by a user's wish", []string{"M-12"}, func() *film {
 			f, p := rest()
