@@ -101,6 +101,9 @@ func (r *R) writePod(ctx context.Context, pod *corev1.Pod, write func(*corev1.Po
 		if err != nil {
 			return err
 		}
+		if live.UID != pod.UID { // the next one has its name
+			return apierrors.NewNotFound(corev1.Resource("pods"), pod.Name)
+		}
 		return write(live)
 	})
 }
@@ -123,9 +126,6 @@ func (r *R) LetGo(ctx context.Context, pod *corev1.Pod) {
 
 func (r *R) letGo(ctx context.Context, pod *corev1.Pod) error {
 	err := r.writePod(ctx, pod, func(live *corev1.Pod) error {
-		if live.UID != pod.UID {
-			return nil
-		}
 		live.Finalizers = nil
 		_, err := r.Client.CoreV1().Pods(live.Namespace).Update(ctx, live, metav1.UpdateOptions{})
 		return err
