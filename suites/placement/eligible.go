@@ -3,9 +3,11 @@ package placement
 import (
 	"context"
 	"slices"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -71,6 +73,16 @@ var _ = Describe("A DaemonSet", func() {
 		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[1:]...))
 		r.Settle(ctx)
 		Expect(r.State(ds)).To(rollout.BeCompleteOn(nodes[1:]...))
+	})
+
+	It("has its pods, and new ones after an update, however long its name is", catalog.Covers("A-16", "B-01", "C-01"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 2)
+		// A name may be longer than a label's value or a host's name, and have dots in it.
+		long := strings.Repeat("quite-a-long-name.", 6) + "fluentd"
+		ds := r.Create(ctx, fixtures.Fluentd(), func(ds *appsv1.DaemonSet) { ds.Name = long })
+		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes...))
+		r.Update(ctx, ds, rollout.Edition("2"))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeCompleteOn(nodes...), rollout.HavePods(2, "of the new template", rollout.OfEdition("2"))))
 	})
 
 	It("runs on the one node that its template names", catalog.Covers("B-08"), func(ctx SpecContext) {
