@@ -76,6 +76,15 @@ func (r *R) LabelNode(ctx context.Context, node, name string) {
 	r.changeNode(ctx, act, node, func(n *corev1.Node) { metav1.SetMetaDataLabel(&n.ObjectMeta, key, value) })
 }
 
+// RelabelNode gives the label of NodeLabel another value, which nothing selects.
+func (r *R) RelabelNode(ctx context.Context, node, name string) {
+	ginkgo.GinkgoHelper()
+	key, value := r.NodeLabel(name)
+	r.mendLater(node, func(n *corev1.Node) { delete(n.Labels, key) })
+	act := history.Act{Verb: "label", Disturbs: []history.Disturbance{history.NodesChanged}, Note: key}
+	r.changeNode(ctx, act, node, func(n *corev1.Node) { metav1.SetMetaDataLabel(&n.ObjectMeta, key, value+"-not") })
+}
+
 // UnlabelNode takes the label of NodeLabel away.
 func (r *R) UnlabelNode(ctx context.Context, node, name string) {
 	ginkgo.GinkgoHelper()

@@ -34,6 +34,10 @@ var _ = Describe("A change of a node", func() {
 		r.LabelNode(ctx, nodes[0], "chosen")
 		r.LabelNode(ctx, nodes[1], "chosen")
 		r.Soon(ctx, ds).Should(rollout.BeComplete())
+
+		r.Settle(ctx) // so that the label is what the controller has to notice
+		r.RelabelNode(ctx, nodes[2], "chosen")
+		r.Soon(ctx, ds).Should(rollout.And(haveNone(nodes[2]), desire(2)))
 	})
 
 	It("that makes it match several DaemonSets gets it a pod of each", catalog.Covers("K-03"), func(ctx SpecContext) {
