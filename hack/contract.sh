@@ -194,6 +194,15 @@ if [ "$code" != 124 ] || [ "$before" != "$after" ]; then
 else
   ok "timeout 12 make e2e: exit code $code, nothing left"
 fi
+# So does a reader that goes away: make e2e | head.
+env PROVIDER=simulated ARTIFACTS="$work/interrupt" TMPDIR="$work/tmp" CONTROLLER="$controller --kubeconfig={kubeconfig}" FOCUS=OnDelete timeout 300 "$rollcall" e2e 2>"$work/out" | head -n 4 >/dev/null
+code=${PIPESTATUS[0]}
+after=$(leftovers)
+if [ "$code" != 130 ] || [ "$before" != "$after" ]; then
+  fail "a run whose output nobody reads: exit code $code, and leaves: $after"; tail -n 3 "$work/out"
+else
+  ok "a run whose output nobody reads: exit code $code, nothing left"
+fi
 
 [ "$failed" = 0 ] && echo 'contract: all is well'
 exit "$failed"

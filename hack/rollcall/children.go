@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -67,4 +68,12 @@ func killChildren() {
 	for group := range children.groups {
 		_ = syscall.Kill(-group, syscall.SIGKILL)
 	}
+}
+
+// heedless writes as far as somebody reads. A child that wrote to a pipe without a reader itself would die of it, and not clean up.
+type heedless struct{ io.Writer }
+
+func (w heedless) Write(p []byte) (int, error) {
+	_, _ = w.Writer.Write(p)
+	return len(p), nil
 }

@@ -264,7 +264,8 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 	}
 	args := append(ginkgoArguments(s, artifacts), program(suiteBinary), "--")
 	cmd := exec.Command(program(ginkgoBinary), append(args, flags...)...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Stdout, cmd.Stderr = heedless{os.Stdout}, heedless{os.Stderr}
+	cmd.WaitDelay = 10 * time.Second // for the output of what outlives Ginkgo
 	// Ginkgo gives clean-up its grace period; what is not done by then is left to sweep.
 	suiteErr := runChild(ctx, cmd, 3*time.Minute)
 	if err := writeReport(s, artifacts); err != nil {

@@ -77,15 +77,16 @@ func command(name, short string, run func(ctx context.Context, s settings) error
 // in it, passes on to its child what the child has had already.
 const sameInterrupt = time.Second
 
-// watchSignals makes the first interrupt end the run in good order and the second end it at once.
+// watchSignals makes the first interrupt end the run in good order and the second end it at once. Output that nobody reads any more
+// (make e2e | head) is a first one, and never a second: all that is written after it is the same again.
 func watchSignals(cancel context.CancelCauseFunc) {
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	<-signals
 	fmt.Fprintln(os.Stderr, "\nrollcall: interrupted, cleaning up (once more to stop at once)")
 	cancel(errInterrupted)
-	for first := time.Now(); time.Since(first) < sameInterrupt; {
-		<-signals
+	for first, again := time.Now(), os.Signal(nil); again == nil || again == syscall.SIGPIPE || time.Since(first) < sameInterrupt; {
+		again = <-signals
 	}
 	killChildren()
 	fmt.Fprintln(os.Stderr, "rollcall: stopped at once; make sweep removes what is left")
