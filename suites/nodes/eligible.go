@@ -98,7 +98,7 @@ var _ = Describe("A change of a node", func() {
 		before := complete(ctx, r)
 		ds := before.DaemonSet
 		r.Taint(ctx, nodes[0], "full", corev1.TaintEffectNoSchedule)
-		r.Settle(ctx)
+		r.AwaitKnown(ctx, nodes[0])
 		r.Update(ctx, ds, func(ds *appsv1.DaemonSet) { ds.Spec.MinReadySeconds = 1 }) // so that the controller looks at it
 		r.Soon(ctx, ds).Should(rollout.HaveObserved())
 		r.Settle(ctx)

@@ -96,7 +96,7 @@ var _ = Describe("A DaemonSet", func() {
 	It("has a pod on a tainted node where its tolerations say so with key, operator, value and effect, and none elsewhere", catalog.CoversWith([]catalog.Need{catalog.NodeChanges}, "B-01"), func(ctx SpecContext) {
 		nodes := r.NodesAlone(ctx, 2)
 		r.Taint(ctx, nodes[0], "valued", corev1.TaintEffectNoSchedule)
-		r.Settle(ctx)                                     // the taint is not to be news to the controller when the first pods are made
+		r.AwaitKnown(ctx, nodes[0])
 		key, value := cluster.TaintPrefix+"valued", r.Run // of which the taint is made
 
 		for _, c := range []struct {

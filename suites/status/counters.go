@@ -50,6 +50,7 @@ var _ = Describe("The status of a DaemonSet at rest", func() {
 			nodes := r.NodesAlone(ctx, 3)
 			ds := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeComplete()).DaemonSet
 			r.Taint(ctx, nodes[0], "misscheduled", corev1.TaintEffectNoSchedule)
+			r.AwaitKnown(ctx, nodes[0])
 			// A change of the spec has to be looked at; whether the taint alone is noticed is G-09.
 			limit := int32(5)
 			r.Update(ctx, ds, func(ds *appsv1.DaemonSet) { ds.Spec.RevisionHistoryLimit = &limit })

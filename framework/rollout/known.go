@@ -1,0 +1,25 @@
+package rollout
+
+import (
+	"context"
+
+	"github.com/onsi/ginkgo/v2"
+	corev1 "k8s.io/api/core/v1"
+
+	"rollcall.dev/fixtures"
+)
+
+// AwaitKnown returns when the controller knows what was done to the node before the call: it has made a pod there for another DaemonSet, the
+// scout, which is for nodes with a label that this one got only after that. Nodes and DaemonSets come to a controller through separate watches:
+// a correct one may see an update before a taint that is older. The scout stays until the spec ends; a spec has one.
+func (r *R) AwaitKnown(ctx context.Context, node string) {
+	ginkgo.GinkgoHelper()
+	const scouted = "scouted"
+	r.LabelNode(ctx, node, scouted)
+	key, value := r.NodeLabel(scouted)
+	scout := r.Create(ctx, fixtures.Fluentd(), Named("scout"), Template(func(t *corev1.PodTemplateSpec) {
+		t.Spec.NodeSelector[key] = value
+		t.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+	}))
+	r.Eventually(ctx, scout).Should(BeCompleteOn(node))
+}
