@@ -42,7 +42,7 @@ func command(ctx context.Context, args []string) error {
 	case "build":
 		return build(ctx, mutants)
 	case "run":
-		if err := build(ctx, mutants); err != nil {
+		if err := build(ctx, due(mutants, o)); err != nil {
 			return err
 		}
 		return run(ctx, mutants, o)

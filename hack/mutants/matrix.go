@@ -17,8 +17,9 @@ func matrix(mutants []mutant, o options) error {
 	if o.sample > 0 {
 		return nil
 	}
-	if missing := unknown(mutants); len(missing) > 0 {
-		fmt.Printf("MATRIX.md stays as it is: %d of %d are still to be judged, from %s on\n", len(missing), len(mutants), missing[0])
+	// Half a matrix looks like a whole one, and must not take its place when a run is broken off.
+	if missing := due(mutants, options{}); len(missing) > 0 {
+		fmt.Printf("MATRIX.md stays as it is: %d of %d are still to be judged, from %s on\n", len(missing), len(mutants), missing[0].ID)
 		return nil
 	}
 	old, err := os.ReadFile(page)
@@ -38,16 +39,6 @@ func matrix(mutants []mutant, o options) error {
 		return err
 	}
 	return os.WriteFile(page, []byte(text), 0o644)
-}
-
-// unknown are the mutants that have no result: half a matrix looks like a whole one, and must not take its place when a run is broken off.
-func unknown(mutants []mutant) (ids []string) {
-	for _, m := range mutants {
-		if _, err := loadResult(m.ID); err != nil && !m.unjudged() {
-			ids = append(ids, m.ID)
-		}
-	}
-	return ids
 }
 
 // replacePart replaces what stands between the marks of a part.

@@ -71,6 +71,16 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 	return nil
 }
 
+// due are the mutants that run will judge, the others have their results.
+func due(mutants []mutant, o options) (left []mutant) {
+	for _, m := range mutants {
+		if _, err := loadResult(m.ID); !m.unjudged() && (err != nil || o.again || o.sample > 0) {
+			left = append(left, m)
+		}
+	}
+	return left
+}
+
 // unbroken is the controller that a run of the suite has to pass before any kill means something. A sample is judged by the expected
 // specs alone, and so is it.
 func unbroken(mutants []mutant, o options) mutant {
