@@ -194,7 +194,7 @@ if [ "$code" != 124 ] || [ "$before" != "$after" ]; then
 else
   ok "timeout 12 make e2e: exit code $code, nothing left"
 fi
-# So does a reader that goes away: make e2e | head.
+# Output that nobody reads any more, as of make e2e | head, is an interrupt too.
 env PROVIDER=simulated ARTIFACTS="$work/interrupt" TMPDIR="$work/tmp" CONTROLLER="$controller --kubeconfig={kubeconfig}" FOCUS=OnDelete timeout 300 "$rollcall" e2e 2>"$work/out" | head -n 4 >/dev/null
 code=${PIPESTATUS[0]}
 after=$(leftovers)

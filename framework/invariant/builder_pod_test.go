@@ -17,11 +17,20 @@ func podRef(p *corev1.Pod) history.Reference {
 	return history.Reference{Resource: history.Pods, Namespace: p.Namespace, Name: p.Name, UID: p.UID}
 }
 
-func (f *film) add(ds *appsv1.DaemonSet, node string) *corev1.Pod {
+func (f *film) add(ds *appsv1.DaemonSet, node string, changes ...func(*corev1.Pod)) *corev1.Pod {
 	p := f.pod(ds, node)
+	for _, change := range changes {
+		change(p)
+	}
 	f.pods = append(f.pods, p)
 	f.emitPod(history.Added, p)
 	return p
+}
+
+// named gives a pod the name of another one.
+func named(other *corev1.Pod) func(*corev1.Pod) {
+	name := other.Name
+	return func(p *corev1.Pod) { p.Name = name }
 }
 
 func (f *film) pod(ds *appsv1.DaemonSet, node string) *corev1.Pod {

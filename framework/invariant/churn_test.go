@@ -234,10 +234,7 @@ func TestChurn(t *testing.T) {
 func namesake(seconds float64, bound bool) *film {
 	f, ds, pods := midway()
 	f.remove(pods[2])
-	next := f.pod(ds, "node-3")
-	next.Name = pods[2].Name
-	f.pods = append(f.pods, next)
-	f.emitPod(history.Added, next)
+	next := f.add(ds, "node-3", named(pods[2]))
 	f.wait(seconds)
 	if bound {
 		f.bind(next)

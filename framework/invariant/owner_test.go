@@ -137,10 +137,7 @@ func TestGracefulDeletion(t *testing.T) {
 			f.update(ds, image("v2"))
 			f.observe(ds)
 			f.remove(pods[0])
-			next := f.pod(ds, "node-1")
-			next.Name = pods[0].Name
-			f.pods = append(f.pods, next)
-			f.emitPod(history.Added, next)
+			next := f.add(ds, "node-1", named(pods[0]))
 			f.ready(next)
 			f.update(ds, image("v3"))
 			f.observe(ds)

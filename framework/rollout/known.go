@@ -16,9 +16,7 @@ func (r *R) AwaitKnown(ctx context.Context, node string) {
 	ginkgo.GinkgoHelper()
 	const scouted = "scouted"
 	r.LabelNode(ctx, node, scouted)
-	key, value := r.NodeLabel(scouted)
-	scout := r.Create(ctx, fixtures.Fluentd(), Named("scout"), Template(func(t *corev1.PodTemplateSpec) {
-		t.Spec.NodeSelector[key] = value
+	scout := r.Create(ctx, fixtures.Fluentd(), Named("scout"), r.NodesLabelled(scouted), Template(func(t *corev1.PodTemplateSpec) {
 		t.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
 	}))
 	r.Eventually(ctx, scout).Should(BeCompleteOn(node))

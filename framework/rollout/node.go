@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -62,33 +63,41 @@ func (r *R) Cordon(ctx context.Context, node string) {
 	})
 }
 
-// NodeLabel is the label, key and value, that LabelNode sets: for node selectors. name tells several of one spec apart.
-func (r *R) NodeLabel(name string) (key, value string) {
+// nodeLabel is the label, key and value, that LabelNode sets. name tells several of one spec apart.
+func (r *R) nodeLabel(name string) (key, value string) {
 	return leaseLabel(r.holder()) + "-" + name, r.Run
 }
 
-// LabelNode gives the node the label of NodeLabel.
+// NodesLabelled has the template's pods run only on nodes that LabelNode gave the label.
+func (r *R) NodesLabelled(name string) Change {
+	return func(ds *appsv1.DaemonSet) {
+		key, value := r.nodeLabel(name)
+		ds.Spec.Template.Spec.NodeSelector[key] = value
+	}
+}
+
+// LabelNode gives the node a label, for NodesLabelled. name tells several of one spec apart.
 func (r *R) LabelNode(ctx context.Context, node, name string) {
 	ginkgo.GinkgoHelper()
-	key, value := r.NodeLabel(name)
+	key, value := r.nodeLabel(name)
 	r.mendLater(node, func(n *corev1.Node) { delete(n.Labels, key) })
 	act := history.Act{Verb: "label", Disturbs: []history.Disturbance{history.NodesChanged}, Note: key}
 	r.changeNode(ctx, act, node, func(n *corev1.Node) { metav1.SetMetaDataLabel(&n.ObjectMeta, key, value) })
 }
 
-// RelabelNode gives the label of NodeLabel another value, which nothing selects.
+// RelabelNode gives the label of LabelNode another value, which nothing selects.
 func (r *R) RelabelNode(ctx context.Context, node, name string) {
 	ginkgo.GinkgoHelper()
-	key, value := r.NodeLabel(name)
+	key, value := r.nodeLabel(name)
 	r.mendLater(node, func(n *corev1.Node) { delete(n.Labels, key) })
 	act := history.Act{Verb: "label", Disturbs: []history.Disturbance{history.NodesChanged}, Note: key}
 	r.changeNode(ctx, act, node, func(n *corev1.Node) { metav1.SetMetaDataLabel(&n.ObjectMeta, key, value+"-not") })
 }
 
-// UnlabelNode takes the label of NodeLabel away.
+// UnlabelNode takes the label of LabelNode away.
 func (r *R) UnlabelNode(ctx context.Context, node, name string) {
 	ginkgo.GinkgoHelper()
-	key, _ := r.NodeLabel(name)
+	key, _ := r.nodeLabel(name)
 	act := history.Act{Verb: "unlabel", Disturbs: []history.Disturbance{history.NodesChanged}, Note: key}
 	r.changeNode(ctx, act, node, func(n *corev1.Node) { delete(n.Labels, key) })
 }

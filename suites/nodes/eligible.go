@@ -21,8 +21,7 @@ var _ = Describe("A change of a node", func() {
 		for _, node := range nodes {
 			r.LabelNode(ctx, node, "chosen")
 		}
-		key, value := r.NodeLabel("chosen")
-		before := complete(ctx, r, rollout.MaxUnavailable(1), rollout.TerminatesFor(1), func(ds *appsv1.DaemonSet) { ds.Spec.Template.Spec.NodeSelector[key] = value })
+		before := complete(ctx, r, rollout.MaxUnavailable(1), rollout.TerminatesFor(1), r.NodesLabelled("chosen"))
 		ds := before.DaemonSet
 
 		r.UnlabelNode(ctx, nodes[0], "chosen")
@@ -43,8 +42,7 @@ var _ = Describe("A change of a node", func() {
 	It("that makes it match several DaemonSets gets it a pod of each", catalog.Covers("K-03"), func(ctx SpecContext) {
 		nodes := r.NodesAlone(ctx, 2)
 		r.LabelNode(ctx, nodes[0], "chosen")
-		key, value := r.NodeLabel("chosen")
-		chosen := rollout.Template(func(t *corev1.PodTemplateSpec) { t.Spec.NodeSelector[key] = value })
+		chosen := r.NodesLabelled("chosen")
 		first, second := complete(ctx, r, chosen).DaemonSet, complete(ctx, r, chosen, rollout.Named("second")).DaemonSet
 		r.Settle(ctx) // so that the label is what each of them has to be looked at for
 		r.LabelNode(ctx, nodes[1], "chosen")
@@ -56,10 +54,8 @@ var _ = Describe("A change of a node", func() {
 		r.Hurry()
 		nodes := r.NodesAlone(ctx, 2)
 		r.LabelNode(ctx, nodes[0], "chosen")
-		key, value := r.NodeLabel("chosen")
 		grace := int64(300)
-		before := complete(ctx, r, rollout.TerminatesFor(300), func(ds *appsv1.DaemonSet) {
-			ds.Spec.Template.Spec.NodeSelector[key] = value
+		before := complete(ctx, r, rollout.TerminatesFor(300), r.NodesLabelled("chosen"), func(ds *appsv1.DaemonSet) {
 			ds.Spec.Template.Spec.TerminationGracePeriodSeconds = &grace
 		})
 		r.UnlabelNode(ctx, nodes[0], "chosen")

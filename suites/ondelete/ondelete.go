@@ -55,10 +55,7 @@ var _ = Describe("OnDelete", func() {
 	It("gives a node that becomes eligible a pod of the updated template", catalog.Covers("E-05"), func(ctx SpecContext) {
 		nodes := r.Nodes(ctx, 2)
 		r.LabelNode(ctx, nodes[0], "joined")
-		ds := r.Create(ctx, fixtures.FluentdOnDelete(), func(ds *appsv1.DaemonSet) {
-			key, value := r.NodeLabel("joined")
-			ds.Spec.Template.Spec.NodeSelector[key] = value
-		})
+		ds := r.Create(ctx, fixtures.FluentdOnDelete(), r.NodesLabelled("joined"))
 		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "that are Ready", rollout.Ready))
 		r.Update(ctx, ds, rollout.Edition("2"))
 		r.Soon(ctx, ds).Should(rollout.HaveObserved())

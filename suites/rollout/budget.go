@@ -6,7 +6,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"rollcall.dev/fixtures"
@@ -123,10 +122,9 @@ var _ = Describe("RollingUpdate with maxUnavailable", func() {
 
 	It("gives a node that becomes eligible in its middle a pod of the new template at once, whatever the budget", catalog.Covers("C-14", "K-03"), func(ctx SpecContext) {
 		nodes := r.Nodes(ctx, 3)
-		key, value := r.NodeLabel("joined")
 		r.LabelNode(ctx, nodes[0], "joined")
 		r.LabelNode(ctx, nodes[1], "joined")
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), func(ds *appsv1.DaemonSet) { ds.Spec.Template.Spec.NodeSelector[key] = value })
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), r.NodesLabelled("joined"))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template", rollout.OfEdition("2"))))

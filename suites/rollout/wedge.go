@@ -20,13 +20,11 @@ var _ = Describe("A pod that takes an hour to end", func() {
 	It("keeps the controller from nothing that is to be done on other nodes", catalog.Covers("M-20", "K-03", "B-05"), func(ctx SpecContext) {
 		r.Hurry()
 		nodes := r.Nodes(ctx, 3)
-		key, value := r.NodeLabel("chosen")
 		r.LabelNode(ctx, nodes[0], "chosen")
 		r.LabelNode(ctx, nodes[1], "chosen")
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.TerminatesFor(hour), func(ds *appsv1.DaemonSet) {
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.TerminatesFor(hour), r.NodesLabelled("chosen"), func(ds *appsv1.DaemonSet) {
 			grace := int64(2 * hour)
 			ds.Spec.Template.Spec.TerminationGracePeriodSeconds = &grace
-			ds.Spec.Template.Spec.NodeSelector[key] = value
 		})
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 

@@ -95,9 +95,8 @@ var _ = Describe("A stuck update", func() {
 
 	It("does not keep a pod on a node that no longer matches while another's is refused", catalog.Covers("K-03", "H-08"), func(ctx SpecContext) {
 		nodes := r.Nodes(ctx, 2)
-		key, value := r.NodeLabel("chosen")
 		r.LabelNode(ctx, nodes[0], "chosen")
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Template(func(t *corev1.PodTemplateSpec) { t.Spec.NodeSelector[key] = value }))
+		ds := r.Create(ctx, fixtures.Fluentd(), r.NodesLabelled("chosen"))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.LimitPods(ctx, 1)
 		r.LabelNode(ctx, nodes[1], "chosen")

@@ -22,10 +22,8 @@ var _ = Describe("RollingUpdate with maxSurge to a template that tolerates other
 		for _, node := range nodes {
 			r.LabelNode(ctx, node, "tainted")
 		}
-		key, value := r.NodeLabel("tainted")
-		known := rollout.Template(func(t *corev1.PodTemplateSpec) { t.Spec.NodeSelector[key] = value })
 		// minReadySeconds lets the first pods grow older than a second: of two pods of one second nobody can tell the older (DEVIATIONS.md, D-07).
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2), rollout.Tolerating("old"), known)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2), rollout.Tolerating("old"), r.NodesLabelled("tainted"))
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.Tolerating("new"), rollout.NeverReady())
 		// The node that joins does not use the surge up, nor does the one that leaves.
