@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/retry"
 
 	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/history"
@@ -111,7 +110,7 @@ func (r *R) changeNode(ctx context.Context, act history.Act, node string, change
 
 func (e *Environment) writeNode(ctx context.Context, name string, change func(*corev1.Node)) error {
 	// Its kubelet and the node controllers write to it as well.
-	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+	return rewrite(func() error {
 		node, err := e.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -169,7 +168,7 @@ func (r *R) Report(ctx context.Context, node, resourceName, quantity string) {
 }
 
 func (e *Environment) writeNodeStatus(ctx context.Context, name string, change func(*corev1.Node)) error {
-	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+	return rewrite(func() error {
 		node, err := e.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err

@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/util/retry"
 
 	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/history"
@@ -96,7 +95,7 @@ func (r *R) EditPod(ctx context.Context, pod *corev1.Pod, note string, change fu
 
 // writePod writes a pod that its kubelet writes too.
 func (r *R) writePod(ctx context.Context, pod *corev1.Pod, write func(*corev1.Pod) error) error {
-	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+	return rewrite(func() error {
 		live, err := r.Client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 		if err != nil {
 			return err

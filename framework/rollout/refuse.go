@@ -11,7 +11,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/retry"
 
 	"rollcall.dev/framework/history"
 )
@@ -46,7 +45,7 @@ func (r *R) TryUpdate(ctx context.Context, ds *appsv1.DaemonSet, changes ...Chan
 // put writes a DaemonSet that its controller writes too.
 func (r *R) put(ctx context.Context, ds *appsv1.DaemonSet, changes []Change) (updated *appsv1.DaemonSet, err error) {
 	sets := r.Client.AppsV1().DaemonSets(r.Namespace)
-	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	err = rewrite(func() error {
 		live, err := sets.Get(ctx, ds.Name, metav1.GetOptions{})
 		if err != nil {
 			return err
