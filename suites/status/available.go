@@ -18,7 +18,7 @@ var _ = Describe("numberAvailable", func() {
 
 	It("follows numberReady once minReadySeconds have passed, not earlier, though nothing else happens", catalog.Covers("G-08"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MinReadySeconds(5), rollout.ReadyAfter(4)) // Ready long after it is made
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MinReadySeconds(5), rollout.ReadyAfter(6)) // Ready when it is older than that
 		available := r.Eventually(ctx, ds).Within(time.Minute).Should(rollout.BeComplete())
 		written := statusWritten(available.DaemonSet)
 		for _, pod := range available.Pods {
