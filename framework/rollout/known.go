@@ -21,3 +21,11 @@ func (r *R) AwaitKnown(ctx context.Context, node string) {
 	}))
 	r.Eventually(ctx, scout).Should(BeCompleteOn(node))
 }
+
+// AwaitPodsKnown returns when the controller knows what was done to pods before the call: it has counted those of another DaemonSet on the
+// spec's nodes, the scout, which it made after that. Pods and DaemonSets come to a controller through separate watches, too: a correct one
+// may see a DaemonSet before a pod that is older, and then makes one beside it. The scout stays until the spec ends; a spec has one.
+func (r *R) AwaitPodsKnown(ctx context.Context) {
+	ginkgo.GinkgoHelper()
+	r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd(), Named("scout"))).Should(BeComplete())
+}

@@ -174,7 +174,7 @@ var _ = Describe("Orphaning, adopting and deleting", func() {
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		untouched("after an update")
-		orphaned(ctx, r, ds)
+		inherited(ctx, r, ds)
 		heir := r.Create(ctx, fixtures.Fluentd(), called("fluentd-heir"), rollout.Image(fixtures.FluentdNext))
 		r.Eventually(ctx, heir).Should(rollout.BeComplete())
 		untouched("after an adoption")

@@ -28,10 +28,20 @@ func orphaned(ctx context.Context, r *rollout.R, ds *appsv1.DaemonSet) rollout.S
 	return r.Soon(ctx, ds).Should(rollout.BeGone())
 }
 
+// inherited is orphaned, and waits until the controller knows that the pods have no owner: a DaemonSet that comes then finds them there.
+func inherited(ctx context.Context, r *rollout.R, ds *appsv1.DaemonSet) {
+	GinkgoHelper()
+	orphaned(ctx, r, ds)
+	r.AwaitPodsKnown(ctx)
+}
+
 // called gives a DaemonSet another name and leaves its selector.
 func called(name string) rollout.Change {
 	return func(ds *appsv1.DaemonSet) { ds.Name = name }
 }
+
+// selected is the condition that the pod has the label that the fixtures' DaemonSet selects.
+func selected(pod *corev1.Pod) bool { return pod.Labels["name"] == fixtures.FluentdName }
 
 // lookalike is a pod on the node that the fixtures' DaemonSet selects.
 func lookalike(name, node string, owners ...metav1.OwnerReference) *corev1.Pod {

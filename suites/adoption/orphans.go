@@ -45,7 +45,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 	It("are adopted as they are by a DaemonSet of another name with their selector and template", catalog.Covers("J-02", "J-03"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
 		before := complete(ctx, r)
-		orphaned(ctx, r, before.DaemonSet)
+		inherited(ctx, r, before.DaemonSet)
 		heir := r.Create(ctx, fixtures.Fluentd(), called("fluentd-heir"))
 		r.Eventually(ctx, heir).Should(rollout.BeComplete())
 		r.Settle(ctx)
@@ -55,18 +55,19 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 			Expect(pod.OwnerReferences).To(ContainElement(rollout.OwnedBy(heir)), "the heir should own pod %s as if it had made it", pod.Name)
 			Expect(pod.Status.ContainerStatuses).To(HaveEach(HaveField("RestartCount", BeZero())), "pod %s should not be restarted", pod.Name)
 		}
-		Expect(after.All.Pods).To(HaveLen(3), "no second pods should have been made")
+		Expect(rollout.Where(after.All.Pods, selected)).To(HaveLen(3), "no second pods should have been made")
 	})
 
 	It("are not adopted while they end, nor if another controller has them", catalog.Covers("J-02"), func(ctx SpecContext) {
 		nodes := r.Nodes(ctx, 2)
 		foreign := r.CreatePod(ctx, lookalike("foreign", nodes[0], r.Foreign(ctx, "owner")))
-		before := complete(ctx, r, rollout.TerminatesFor(4))
+		before := complete(ctx, r, rollout.TerminatesFor(8))
 		orphaned(ctx, r, before.DaemonSet)
 		ending := rollout.Where(before.Pods, rollout.OnNode(nodes[1]))[0]
 		r.DeletePod(ctx, ending)
+		r.AwaitPodsKnown(ctx) // that one is ending, and that none has an owner
 
-		heir := r.Create(ctx, fixtures.Fluentd(), rollout.TerminatesFor(4))
+		heir := r.Create(ctx, fixtures.Fluentd(), rollout.TerminatesFor(8))
 		after := r.Eventually(ctx, heir).Should(rollout.BeComplete())
 		Expect(after.Pods).NotTo(ContainElement(HaveField("UID", ending.UID)))
 		Expect(rollout.Where(after.Pods, rollout.OnNode(nodes[1]))).To(HaveLen(1), "the node of the orphan that ended should have a pod of its own")
@@ -85,7 +86,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		// An update before the orphaning keeps this apart from the next spec.
 		r.Update(ctx, ds, rollout.Template(func(t *corev1.PodTemplateSpec) { t.Labels["step"] = "second" }))
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
-		orphaned(ctx, r, ds)
+		inherited(ctx, r, ds)
 		heir := r.Create(ctx, fixtures.FluentdUpdate(), rollout.ReadyAfter(1), strategy)
 		r.Eventually(ctx, heir).Should(rollout.And(rollout.BeComplete(),
 			rollout.HavePods(3, "of the heir's template", rollout.WithImage(fixtures.FluentdNext))))
@@ -109,8 +110,8 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		r.CreatePod(ctx, lookalike("late", nodes[0]))
 		r.Barrier(ctx)
 		after := r.Soon(ctx, before.DaemonSet).Should(rollout.And(rollout.BeComplete(), rollout.Match("leave no orphan", func(s rollout.State) string {
-			for _, pod := range s.All.Pods {
-				if pod.Labels["name"] == fixtures.FluentdName && metav1.GetControllerOf(pod) == nil {
+			for _, pod := range rollout.Where(s.All.Pods, selected) {
+				if metav1.GetControllerOf(pod) == nil {
 					return "leaves pod " + pod.Name + " an orphan"
 				}
 			}
@@ -158,6 +159,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		kin := lookalike("kin", nodes[1], keeper)
 		kin.Labels["tier"] = "edge"
 		kin = r.CreatePod(ctx, kin)
+		r.AwaitPodsKnown(ctx)
 
 		// OnDelete keeps what is adopted, though it is of no revision.
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.OnDelete(), func(ds *appsv1.DaemonSet) {
@@ -179,7 +181,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		ds := complete(ctx, r).DaemonSet
 		r.Update(ctx, ds, rollout.Template(func(t *corev1.PodTemplateSpec) { t.Labels["step"] = "second" }))
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
-		orphaned(ctx, r, ds)
+		inherited(ctx, r, ds)
 		heir := r.Create(ctx, fixtures.FluentdUpdate(), rollout.OnDelete())
 		r.Soon(ctx, heir).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(2, "that it adopted", rollout.WithImage(fixtures.FluentdImage))))
 		r.Settle(ctx)
@@ -191,7 +193,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 
 	It("are replaced, too, if they are of a DaemonSet that was never updated", catalog.Covers("J-05"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
-		orphaned(ctx, r, complete(ctx, r).DaemonSet)
+		inherited(ctx, r, complete(ctx, r).DaemonSet)
 		heir := r.Create(ctx, fixtures.Fluentd(), rollout.Image(fixtures.FluentdNext))
 		after := r.Eventually(ctx, heir).Should(rollout.BeComplete())
 		Expect(rollout.Where(after.Pods, rollout.WithImage(fixtures.FluentdImage))).To(BeEmpty(),
@@ -250,7 +252,7 @@ func mostMissing(s rollout.State, first []*corev1.Pod) int {
 		if e.DaemonSet != nil && e.DaemonSet.UID == s.DaemonSet.UID {
 			began = true
 		}
-		if e.Pod == nil || !began || ready[e.Pod.Spec.NodeName] == nil {
+		if e.Pod == nil || !began || !selected(e.Pod) || ready[e.Pod.Spec.NodeName] == nil {
 			continue
 		}
 		up := e.Type != history.Deleted && e.Pod.DeletionTimestamp == nil && rollout.Ready(e.Pod)

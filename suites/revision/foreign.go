@@ -72,6 +72,7 @@ var _ = Describe("Revisions that somebody else changes", func() {
 		before := updated(ctx, r, ds, fixtures.FluentdNext)
 		r.Delete(ctx, ds, metav1.DeletePropagationOrphan)
 		r.Soon(ctx, ds).Should(rollout.BeGone())
+		r.AwaitPodsKnown(ctx)
 		again := r.Create(ctx, fixtures.Fluentd(), rollout.Image(fixtures.FluentdNext))
 		after := r.Eventually(ctx, again).Should(rollout.And(rollout.BeComplete(), rollout.HaveRevisions(1, 2)))
 		for _, revision := range after.Revisions {
