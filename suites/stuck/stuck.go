@@ -2,6 +2,7 @@ package stuck
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -120,6 +121,36 @@ var _ = Describe("A stuck update", func() {
 		r.AllowDeletions(ctx, before[0])
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
 	})
+
+	// A controller that does not remember its own deletions takes the next pod down before it has heard of the last one. Heavy pods are
+	// heard of late, a DaemonSet that is written to all the time is looked at soon, and where a deletion succeeds at last no status is to be
+	// written in between.
+	It("takes down no more than its budget, though its DaemonSet is written to all the time, when pods may be deleted again",
+		catalog.CoversWith([]catalog.Need{catalog.AdmissionPolicies}, "C-05", "H-12"), func(ctx SpecContext) {
+			r.Nodes(ctx, 4)
+			ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
+			original := ds.Spec.Template.DeepCopy()
+			for _, edition := range []string{"2", "3", "4"} {
+				before := r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods
+				for _, pod := range before {
+					r.EditPod(ctx, pod, "a heavy annotation", func(live *corev1.Pod) {
+						metav1.SetMetaDataAnnotation(&live.ObjectMeta, "rollcall.dev/heavy", strings.Repeat("heavy ", 40<<10))
+					})
+				}
+				r.RefuseDeletions(ctx, before[0])
+				r.Update(ctx, ds, rollout.Edition(edition), rollout.NeverReady())
+				r.Soon(ctx, ds).Should(rollout.HaveObserved())
+				r.Settle(ctx)
+				stop := r.Besiege(ctx, ds)
+				r.AllowDeletions(ctx, before[0])
+				r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the new template", rollout.OfEdition(edition)))
+				stop()
+				r.Settle(ctx)
+				Expect(r.State(ds)).To(rollout.HavePods(3, "of the old template that are Ready", rollout.All(rollout.OfEdition(""), rollout.Ready)))
+				r.Update(ctx, ds, rollout.Template(func(t *corev1.PodTemplateSpec) { *t = *original.DeepCopy() }))
+			}
+			r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		})
 
 	It("is mended by another template when its pods Failed, again and again", catalog.CoversWith([]catalog.Need{catalog.PodRejection}, "H-07"), func(ctx SpecContext) {
 		node := r.NodesAlone(ctx, 1)[0]
