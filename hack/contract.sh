@@ -52,6 +52,10 @@ interrupted() {
   code=$?
 }
 
+# Another run's folder: the kernel holds the lock for as long as the other one lives.
+mkdir -p "$work/taken" && exec 9<"$work/taken" && flock -x 9
+artifacts=$work/taken refused "another run's ARTIFACTS" "ARTIFACTS=.*/taken is where another run is leaving its report just now" 5
+exec 9<&-
 printf 'apiVersion: v1\nkind: Config\ncurrent-context: nowhere\ncontexts:\n- {name: here, context: {cluster: c, user: u}}\nclusters:\n- {name: c, cluster: {server: "https://127.0.0.1:1"}}\nusers:\n- {name: u, user: {}}\n' >"$work/wrong-context"
 sed 's/nowhere/here/' "$work/wrong-context" >"$work/unreachable"
 echo 'not: [a kubeconfig' >"$work/garbage"
