@@ -23,6 +23,11 @@ func (r *R) KeepAwake(ctx context.Context, ds *appsv1.DaemonSet) {
 	if rolling := ds.Spec.UpdateStrategy.RollingUpdate; !r.judgesUpstream() || rolling == nil || rolling.MaxSurge == nil || rolling.MaxSurge.String() == "0" {
 		return
 	}
+	r.Nudge(ctx, ds)
+}
+
+// Nudge changes an annotation of the DaemonSet every two seconds until the spec ends, so that its controller looks at it again and again.
+func (r *R) Nudge(ctx context.Context, ds *appsv1.DaemonSet) {
 	ctx, stop := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	touched := 0

@@ -120,7 +120,7 @@ var _ = Describe("A container that ends", func() {
 	It("is started again in its pod", catalog.Covers("L-07"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Container(func(c *corev1.Container) { c.Command = []string{"/bin/sleep", "1"} }))
-		first := r.Soon(ctx, ds).Should(rollout.HavePods(2, "that run", rollout.Ready))
+		first := r.Soon(ctx, ds).Should(rollout.HavePods(2, "in all", rollout.Any))
 		r.Eventually(ctx, ds).Should(rollout.HavePods(2, "that were restarted", func(p *corev1.Pod) bool {
 			return len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].RestartCount >= 1
 		}))

@@ -83,7 +83,9 @@ var _ = Describe("A node that turns every pod away", func() {
 		before := complete(ctx, r, rollout.MaxUnavailable(2))
 		ds := before.DaemonSet
 		r.RejectPods(ctx, nodes[0], "OutOfcpu")
-		r.EndPod(ctx, rollout.Where(before.Pods, rollout.OnNode(nodes[0]))[0], corev1.PodFailed, "OutOfcpu")
+		ended := rollout.Where(before.Pods, rollout.OnNode(nodes[0]))[0]
+		r.EndPod(ctx, ended, corev1.PodFailed, "OutOfcpu")
+		r.Soon(ctx, ds).Should(rollout.HavePods(1, "in the failed one's place", rollout.All(rollout.OnNode(nodes[0]), rollout.Other(ended))))
 		// The first node is down, one of the others is replaced, and the last one has to wait until that is Ready. By then whoever doubles
 		// the pause from try to try has tried five times and waits for half a minute.
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), rollout.ReadyAfter(34))

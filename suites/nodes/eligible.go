@@ -32,6 +32,7 @@ var _ = Describe("A change of a node", func() {
 
 		r.LabelNode(ctx, nodes[0], "chosen")
 		r.LabelNode(ctx, nodes[1], "chosen")
+		r.Barrier(ctx)
 		r.Soon(ctx, ds).Should(rollout.BeComplete())
 
 		r.Settle(ctx) // so that the label is what the controller has to notice
@@ -81,6 +82,7 @@ var _ = Describe("A change of a node", func() {
 		Expect(r.State(ds).Pods).To(ConsistOf(rollout.SamePods(rollout.Where(before.Pods, rollout.OnNode(nodes[1])))...), "the tainted node should stay without a pod, and the other keep its own")
 
 		end(ctx, nodes[0])
+		r.Barrier(ctx)
 		r.Soon(ctx, ds).Should(rollout.BeComplete())
 	},
 		Entry("is gone", catalog.Covers("K-04"), func(ctx context.Context, node string) { r.Untaint(ctx, node, "out") }),
@@ -106,6 +108,7 @@ var _ = Describe("A change of a node", func() {
 		Expect(rollout.Where(r.State(ds).Pods, rollout.OnNode(nodes[0]))).To(BeEmpty(), "the tainted node should get no pod")
 
 		r.Untaint(ctx, nodes[0], "full")
+		r.Barrier(ctx)
 		r.Soon(ctx, ds).Should(rollout.BeComplete())
 	})
 

@@ -46,6 +46,7 @@ var _ = Describe("A node that joins", func() {
 		before := complete(ctx, r)
 		ds := before.DaemonSet
 		r.RemoveNode(ctx, nodes[0])
+		r.AwaitKnown(ctx, nodes[1])
 		r.DeletePodWithin(ctx, podOn(before, nodes[0]), 0) // the garbage collector would do so, a minute later
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), desire(1)))
@@ -76,7 +77,7 @@ var _ = Describe("A node that is deleted", func() {
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.RequestMemory("900Ti"))
 		r.Eventually(ctx, ds).Should(rollout.HavePods(2, "without room", rollout.Unschedulable))
 		r.RemoveNode(ctx, nodes[0])
-		r.Settle(ctx)
+		r.AwaitKnown(ctx, nodes[1])
 		r.Update(ctx, ds, rollout.MinReadySeconds(1)) // so that the controller looks at it: no garbage collector takes away a pod that was never bound
 		r.Soon(ctx, ds).Within(gone).Should(rollout.And(haveNone(nodes[0]), desire(1)))
 	})

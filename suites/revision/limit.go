@@ -33,11 +33,13 @@ var _ = Describe("revisionHistoryLimit", func() {
 		ds := r.Create(ctx, fixtures.Fluentd(), limit(10), rollout.Template(func(t *corev1.PodTemplateSpec) {
 			t.Spec.NodeSelector = map[string]string{"rollcall.dev/nowhere": "true"}
 		}))
+		numbers := []int64{1}
 		for edition := 2; edition <= 11; edition++ {
-			r.Soon(ctx, ds).Should(rollout.HaveObserved())
+			r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HaveRevisions(numbers...)))
 			r.Update(ctx, ds, rollout.Edition(strconv.Itoa(edition)))
+			numbers = append(numbers, int64(edition))
 		}
-		r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HaveRevisions(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)))
+		r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HaveRevisions(numbers...)))
 		r.Update(ctx, ds, limit(5))
 		r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HaveRevisions(6, 7, 8, 9, 10, 11)))
 	})

@@ -41,6 +41,7 @@ var _ = Describe("RollingUpdate with maxSurge to a template that tolerates other
 	It("takes a pod that is not available from an excluded node at once", catalog.Covers("D-09"), func(ctx SpecContext) {
 		nodes := r.NodesAlone(ctx, 2)
 		r.Taint(ctx, nodes[0], "old", corev1.TaintEffectNoSchedule)
+		r.AwaitKnown(ctx, nodes[0])
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.Tolerating("old"), rollout.NeverReady())
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(2, "in all", rollout.Any)))
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.Tolerating())

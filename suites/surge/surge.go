@@ -94,7 +94,7 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 	It("makes a new pod while the deleted one is still terminating", catalog.Covers("D-08"), func(ctx SpecContext) {
 		r.Hurry()
 		r.Nodes(ctx, 1)
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.TerminatesFor(25))
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.Lingering)
 		old := r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods[0]
 		r.DeletePod(ctx, old)
 		state := r.Soon(ctx, ds).Should(rollout.HavePods(1, "beside the deleted one that are Ready", rollout.All(rollout.Other(old), rollout.Ready)))

@@ -29,7 +29,7 @@ var _ = Describe("kubectl rollout history and undo", func() {
 		unchanged(ctx, r, ds, "nothing should have been rolled back yet")
 
 		Expect(change(ctx, r, "rollout", "undo", object)).To(kubectl.Say("daemonset.apps/fluentd-elasticsearch rolled back"))
-		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(1, "with the image from before", rollout.WithImage(fixtures.FluentdImage))))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HaveRevisions(2, 3), rollout.HavePods(1, "with the image from before", rollout.WithImage(fixtures.FluentdImage))))
 		Expect(ask(ctx, r, "rollout", "history", object)).To(kubectl.SayMatching(`daemonset\.apps/fluentd-elasticsearch *\nREVISION +CHANGE-CAUSE\n2 +<none>\n3 +<none>`))
 	})
 })

@@ -29,6 +29,7 @@ var _ = Describe("After the task page", func() {
 		Expect(w.change(ctx, "rollout", "undo", resourceName)).To(kubectl.Say("daemonset.apps/fluentd-elasticsearch rolled back"))
 		after := w.updatedTo(ctx, ds, fixtures.FluentdImage)
 		Expect(after.Pods).To(ContainElements(samePods(untouched)), "pods that already ran the old template should not be restarted")
+		w.Eventually(ctx, ds).Should(rollout.HaveRevisions(2, 3))
 		Expect(w.ask(ctx, "rollout", "history", resourceName)).To(kubectl.SayMatching(`daemonset\.apps/fluentd-elasticsearch *\nREVISION +CHANGE-CAUSE\n2 +<none>\n3 +<none>`))
 	})
 
@@ -42,6 +43,7 @@ var _ = Describe("After the task page", func() {
 		for _, pod := range orphans {
 			Expect(metav1.GetControllerOf(pod)).To(BeNil(), "pod %s should have no controller", pod.Name)
 		}
+		w.AwaitPodsKnown(ctx)
 
 		w.changeWith(ctx, []history.Disturbance{history.PodsForeign}, []string{"apply", "-f", w.File(fixtures.FluentdFile)})
 		adopted := w.Eventually(ctx, w.ByName(ctx, fixtures.FluentdName)).Should(rollout.BeComplete())
