@@ -25,6 +25,9 @@ var (
 	needed = []string{"etcd", "kube-apiserver"}
 )
 
+// portPatience is for how long a component is started again that finds its own port taken.
+const portPatience = 10 * time.Second
+
 // Restart stops a component of the control plane (etcd, kube-apiserver, kube-controller-manager, kube-scheduler) and starts it again with
 // the same arguments, ports and data. It returns when the component answers. It gets three seconds to end in good order, then SIGKILL.
 func (p *Provider) Restart(ctx context.Context, component string) error {
@@ -34,6 +37,28 @@ func (p *Provider) Restart(ctx context.Context, component string) error {
 	if err := p.end(ctx, func(r process) bool { return r.name == component }, syscall.SIGTERM, 3*time.Second); err != nil {
 		return fmt.Errorf("stopping %s: %w", component, err)
 	}
+	// What was killed may hold its port for a moment longer: the kernel gives back the memory, by which a process is known, before the sockets.
+	for began := time.Now(); ; {
+		err := p.relaunch(ctx, component)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errPortTaken) || time.Since(began) > portPatience {
+			return err
+		}
+	}
+	if !slices.Contains(needed, component) {
+		return nil
+	}
+	// kwok gives up a write that met neither an answer nor a refused connection, and nobody would remind it of that pod.
+	if err := p.remind(ctx); err != nil {
+		return fmt.Errorf("bringing the simulated kubelets back after the restart of %s: %w", component, err)
+	}
+	return nil
+}
+
+// relaunch starts a component as kwokctl started it, and returns when it answers.
+func (p *Provider) relaunch(ctx context.Context, component string) error {
 	args, err := p.launch(component)
 	if err != nil {
 		return err
@@ -44,13 +69,6 @@ func (p *Provider) Restart(ctx context.Context, component string) error {
 	go p.watchStart(waiting, die)
 	if err := p.waitServing(waiting, component, args); err != nil {
 		return errors.Join(err, context.Cause(waiting))
-	}
-	if !slices.Contains(needed, component) {
-		return nil
-	}
-	// kwok gives up a write that met neither an answer nor a refused connection, and nobody would remind it of that pod.
-	if err := p.remind(ctx); err != nil {
-		return fmt.Errorf("bringing the simulated kubelets back after the restart of %s: %w", component, err)
 	}
 	return nil
 }

@@ -2,7 +2,13 @@ package simulated_test
 
 import (
 	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -184,6 +190,42 @@ func testRestarts(ctx context.Context, t *testing.T, c *testCluster) {
 	if err := c.Restart(ctx, "kubelet"); err == nil {
 		t.Error("a component that does not exist was restarted")
 	}
+	testPortLate(ctx, t, c)
+}
+
+// testPortLate restarts etcd while its port is still somebody's, as that of a killed process is for a moment.
+func testPortLate(ctx context.Context, t *testing.T, c *testCluster) {
+	home := filepath.Join(c.State().Dir, "kwok", "clusters", c.State().Name)
+	started, err := os.ReadFile(filepath.Join(home, "kwok.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := regexp.MustCompile(`--listen-peer-urls=http://(127\.0\.0\.1:\d+)`).FindSubmatch(started)
+	if port == nil {
+		t.Fatal("kwok.yaml names no port for etcd's peers")
+	}
+	pid, err := os.ReadFile(filepath.Join(home, "pids", "etcd.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	etcd, err := strconv.Atoi(strings.TrimSpace(string(pid)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(etcd, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	var held net.Listener
+	for deadline := time.Now().Add(10 * time.Second); held == nil; {
+		if held, err = net.Listen("tcp", string(port[1])); err != nil && time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	time.AfterFunc(time.Second, func() { _ = held.Close() })
+	if err := c.Restart(ctx, "etcd"); err != nil {
+		t.Fatalf("restarting etcd while its port was held for a second: %v", err)
+	}
+	c.create(ctx, t, pod("after-port", "node-7", nil)).until("ready", 30*time.Second, isReady)
 }
 
 // testUpgrade replaces the control plane by itself: which version it is makes no difference to the provider.

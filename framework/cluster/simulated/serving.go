@@ -23,6 +23,14 @@ func (p *Provider) waitServing(ctx context.Context, component string, args []str
 	if err != nil {
 		return err
 	}
+	// The API server calls itself ready for a moment after its etcd has ended.
+	for _, arg := range args {
+		if url, ok := strings.CutPrefix(arg, "--listen-client-urls="); ok {
+			if err := waitOK(ctx, http.DefaultClient, url+"/health"); err != nil {
+				return fmt.Errorf("waiting for %s after its restart (log: %s): %w", component, p.logPath(component), err)
+			}
+		}
+	}
 	if err := waitOK(ctx, admin, config.Host+"/readyz"); err != nil {
 		return fmt.Errorf("waiting for the API server after the restart of %s (log: %s): %w", component, p.logPath(component), err)
 	}
