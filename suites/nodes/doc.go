@@ -51,9 +51,9 @@ func haveNone(node string) types.GomegaMatcher {
 	})
 }
 
-// notReady matches when the control plane calls the node NotReady and has tainted it so.
+// notReady matches when the control plane calls the node NotReady and has tainted it so: two of its loops add a taint each, in any order.
 func notReady(node string) types.GomegaMatcher {
-	return tainted(node, corev1.TaintNodeUnreachable, corev1.TaintEffectNoExecute)
+	return rollout.And(tainted(node, corev1.TaintNodeUnreachable, corev1.TaintEffectNoExecute), tainted(node, corev1.TaintNodeUnreachable, corev1.TaintEffectNoSchedule))
 }
 
 // tainted matches when the node bears the taint.

@@ -47,6 +47,8 @@ var _ = Describe("A node that does not answer", func() {
 		ds := before.DaemonSet
 		r.StopNode(ctx, nodes[0])
 		r.Soon(ctx, ds).Within(noticed).Should(notReady(nodes[0]))
+		// A pod that is made before its controller knows of the taints stays Pending there for ever, and counts as unavailable.
+		r.AwaitKnown(ctx, nodes[1])
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
 		r.Soon(ctx, ds).Should(rollout.HaveObserved())
 		r.Settle(ctx)
