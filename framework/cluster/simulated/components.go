@@ -219,7 +219,7 @@ func (p *Provider) dead() ([]string, error) {
 	var dead []string
 	for _, component := range components {
 		pid, started := pids[component]
-		if started && !slices.ContainsFunc(running, func(r process) bool { return r.pid == pid }) {
+		if started && !slices.ContainsFunc(running, func(r process) bool { return r.pid == pid }) && !passing(pid) {
 			dead = append(dead, component)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,6 +68,22 @@ func (p *Provider) processes() ([]process, error) {
 	return found, nil
 }
 
+// passing says whether a process of the cluster is being started or is ending: for a moment it has no command line then, and is found by nobody,
+// though it is there and may hold its port.
+func passing(pid int) bool {
+	folder := filepath.Join("/proc", strconv.Itoa(pid))
+	line, err := os.ReadFile(filepath.Join(folder, "cmdline"))
+	if err != nil || len(line) > 0 {
+		return false
+	}
+	stat, err := os.ReadFile(filepath.Join(folder, "stat"))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(stat), ") ") // proc_pid_stat(5): the state follows the name, which is in brackets
+	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
+}
+
 // end ends the cluster's processes that match, with signal first and SIGKILL after patience, and returns when they are gone.
 func (p *Provider) end(ctx context.Context, match func(process) bool, signal syscall.Signal, patience time.Duration) error {
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -79,7 +96,8 @@ func (p *Provider) end(ctx context.Context, match func(process) bool, signal sys
 			return err
 		}
 		running = slices.DeleteFunc(running, func(r process) bool { return !match(r) })
-		if len(running) == 0 {
+		ending := slices.ContainsFunc(slices.Collect(maps.Keys(signalled)), passing)
+		if len(running) == 0 && !ending {
 			return nil
 		}
 		now := signal
@@ -97,7 +115,7 @@ func (p *Provider) end(ctx context.Context, match func(process) bool, signal sys
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s (pid %d) does not end: %w", running[0].name, running[0].pid, ctx.Err())
+			return fmt.Errorf("processes %v do not end: %w", slices.Sorted(maps.Keys(signalled)), ctx.Err())
 		case <-tick.C:
 		}
 	}
