@@ -41,6 +41,7 @@ func creating(w *walk) {
 		result := w.change(ctx, "apply", "-f", manifest)
 		Expect(result).To(kubectl.Say("daemonset.apps/fluentd-elasticsearch configured"))
 		Expect(result.Stderr).To(ContainSubstring("last-applied-configuration"), "kubectl should say what it had to add")
+		w.untilComplete(ctx, w.ByName(ctx, fixtures.FluentdName))
 	})
 
 	It("prints RollingUpdate for the DaemonSet", Label("S14"), catalog.Covers("F-03"), func(ctx SpecContext) {
@@ -63,6 +64,7 @@ func creating(w *walk) {
 		}), "the strategy that the API server fills in")
 		Expect(ds.Spec.MinReadySeconds).To(BeZero(), "minReadySeconds that the API server fills in")
 		Expect(ds.Spec.RevisionHistoryLimit).To(HaveValue(BeEquivalentTo(10)), "revisionHistoryLimit that the API server fills in")
+		w.untilComplete(ctx, ds)
 	})
 
 	It("knows two strategies and no third", Label("S2"), catalog.Covers("A-04"), func(ctx SpecContext) {

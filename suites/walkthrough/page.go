@@ -54,7 +54,13 @@ func (w *walk) ask(ctx context.Context, args ...string) kubectl.Result {
 func (w *walk) applied(ctx context.Context, file string) *appsv1.DaemonSet {
 	GinkgoHelper()
 	Expect(w.change(ctx, "apply", "-f", w.File(file))).To(kubectl.Say("daemonset.apps/fluentd-elasticsearch created"))
-	ds := w.ByName(ctx, fixtures.FluentdName)
+	return w.untilComplete(ctx, w.ByName(ctx, fixtures.FluentdName))
+}
+
+// untilComplete waits until the DaemonSet is rolled out, and returns it. No spec ends before: the next DaemonSet has the same name, and where
+// its predecessor's pods are still being made kube-controller-manager makes none for it, for half an hour and more.
+func (w *walk) untilComplete(ctx context.Context, ds *appsv1.DaemonSet) *appsv1.DaemonSet {
+	GinkgoHelper()
 	return w.Eventually(ctx, ds).Should(rollout.BeComplete()).DaemonSet
 }
 
