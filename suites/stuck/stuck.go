@@ -211,9 +211,10 @@ var _ = Describe("An update with minReadySeconds", func() {
 
 	It("takes the next pod down only after the new one has been Ready for that long", catalog.Covers("H-09", "M-18"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), rollout.MinReadySeconds(3))
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), rollout.MinReadySeconds(5))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
-		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(3)) // the time counts from then on, not from its creation
+		r.Nudge(ctx, ds) // who looks at the pods too early must not find them old enough
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(5)) // the time counts from then on, not from its creation
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
 	})
 })
