@@ -213,7 +213,7 @@ var _ = Describe("An update with minReadySeconds", func() {
 		r.Nodes(ctx, 2)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1), rollout.MinReadySeconds(5))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
-		r.Nudge(ctx, ds) // who looks at the pods too early must not find them old enough
+		r.Nudge(ctx, ds)                                               // who looks at the pods too early must not find them old enough
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(5)) // the time counts from then on, not from its creation
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
 	})
