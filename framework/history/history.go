@@ -151,6 +151,8 @@ type Header struct {
 	Provider       string    `json:"provider,omitempty"`
 	Seed           int64     `json:"seed,omitempty"`
 	Began          time.Time `json:"began"`
+	// TimeoutFactor is what TIMEOUT_FACTOR multiplied the suite's time limits by, 0 for 1.
+	TimeoutFactor float64 `json:"timeoutFactor,omitempty"`
 	// LeasedNodes are the nodes that the spec may use, empty for all of them.
 	LeasedNodes []string `json:"leasedNodes,omitempty"`
 	// Disturbances hold for the whole history. Those of an act hold from its first record on.

@@ -121,9 +121,10 @@ func (r *replay) rival(ro *roll, p *pod) *daemonSet {
 	return nil
 }
 
-// hotLoop is how many replacements of failed pods one node may see within hotLoopTime (catalog L-02).
+// hotLoop is how many replacements of failed pods one node may see within hotLoopTime. The catalog (L-02) says about ten; who begins with
+// the five milliseconds of client-go's work queues and doubles them makes fourteen.
 const (
-	hotLoop     = 10
+	hotLoop     = 15
 	hotLoopTime = 2 * time.Minute
 )
 

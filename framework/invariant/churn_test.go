@@ -244,11 +244,11 @@ func namesake(seconds float64, bound bool) *film {
 	return f
 }
 
-// hotLoopFilm shows twelve failed pods on one node, a second apart.
+// hotLoopFilm shows seventeen failed pods on one node, a second apart.
 func hotLoopFilm() *film {
 	f := shoot(1)
 	ds := f.create("fluentd")
-	for range 12 {
+	for range 17 {
 		p := f.add(ds, "node-1")
 		f.bind(p)
 		f.fail(p)

@@ -214,6 +214,11 @@ func TestWedge(t *testing.T) {
 			return f
 		}},
 		{"an old pod and room in the budget", []string{"M-20"}, idle(100, nil)},
+		{"an old pod and room in the budget, where the run is patient", nil, func() *film {
+			f := idle(100, nil)()
+			f.h.Header.TimeoutFactor = 4
+			return f
+		}},
 		{"a node whose pods fail, and ever more time before the next one", nil, func() *film { return failing(9, 0) }},
 		{"a node whose pod failed once, and no other one came", []string{"M-20"}, func() *film { return failing(1, 100) }},
 		{"a node whose pods failed, and no other one came for an hour", []string{"M-20"}, func() *film { return failing(2, 3600) }},

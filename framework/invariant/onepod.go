@@ -159,7 +159,7 @@ var lastingExcess = Invariant{
 				since[s] = r.at
 				return
 			}
-			if told[s] || r.at.Sub(began) <= patience || r.restarting(r.seq) {
+			if told[s] || r.at.Sub(began) <= r.patient(patience) || r.restarting(r.seq) {
 				return
 			}
 			told[s] = true

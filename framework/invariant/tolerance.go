@@ -22,3 +22,9 @@ const (
 	// failover is how long after a restart of the control plane's parts a controller may still act on what it knew before (M-22).
 	failover = 60 * time.Second
 )
+
+// patient is a time that a controller may need, for as much longer as the run was patient (TIMEOUT_FACTOR). A run in more of a hurry gives
+// nobody less time: what a controller may do does not depend on it.
+func (r *replay) patient(limit time.Duration) time.Duration {
+	return time.Duration(float64(limit) * max(1, r.h.Header.TimeoutFactor))
+}

@@ -32,9 +32,9 @@ var noWedge = Invariant{
 		for _, ds := range r.sets {
 			idles[r.rolls[ds.uid]] = &idle{}
 		}
-		limit := patience
+		limit := r.patient(patience)
 		if r.disturbedEver() {
-			limit = expectations
+			limit = r.patient(expectations)
 		}
 		accuse := func(ro *roll, i *idle) {
 			if r.refused() || i.told || i.work == "" || i.since.IsZero() || r.at.Sub(i.since) <= limit || r.restarting(r.seq) {

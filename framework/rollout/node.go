@@ -26,7 +26,13 @@ func taintKey(name string) string { return cluster.TaintPrefix + name }
 // Taint gives the node a taint that no fixture tolerates; name tells several of one spec apart.
 func (r *R) Taint(ctx context.Context, node, name string, effect corev1.TaintEffect) {
 	ginkgo.GinkgoHelper()
-	taint := corev1.Taint{Key: taintKey(name), Value: r.Run, Effect: effect}
+	r.TaintWith(ctx, node, name, r.Run, effect)
+}
+
+// TaintWith is Taint with a value, in place of the one that the taint had if the node has it already. It returns the taint's key.
+func (r *R) TaintWith(ctx context.Context, node, name, value string, effect corev1.TaintEffect) (key string) {
+	ginkgo.GinkgoHelper()
+	taint := corev1.Taint{Key: taintKey(name), Value: value, Effect: effect}
 	r.mendLater(node, func(n *corev1.Node) { removeTaint(n, taint.Key) })
 	var disturbs []history.Disturbance
 	if effect != corev1.TaintEffectPreferNoSchedule { // which changes no node's eligibility
@@ -36,6 +42,7 @@ func (r *R) Taint(ctx context.Context, node, name string, effect corev1.TaintEff
 		removeTaint(n, taint.Key)
 		n.Spec.Taints = append(n.Spec.Taints, taint)
 	})
+	return taint.Key
 }
 
 // Untaint takes a taint of Taint away.

@@ -114,7 +114,7 @@ func (r *R) begin(ctx ginkgo.SpecContext) error {
 		Client: r.Client,
 		Header: history.Header{
 			Spec: report.FullText(), Namespace: r.Namespace, Implementation: r.Implementation,
-			Provider: r.Provider.State().Provider, Seed: r.Seed, Disturbances: slices.Concat(r.Disturbances, r.disturbances),
+			Provider: r.Provider.State().Provider, Seed: r.Seed, TimeoutFactor: r.TimeoutFactor, Disturbances: slices.Concat(r.Disturbances, r.disturbances),
 		},
 		Labels: map[string]string{cluster.RunLabel: r.Run},
 		// What is in a shared namespace chooses nodes for itself, the control plane's among them: all nodes matter.

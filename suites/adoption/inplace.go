@@ -41,4 +41,17 @@ var _ = Describe("A pod that somebody changes in place", func() {
 			return rollout.WithImage(fixtures.FluentdImage)(p) && p.Labels["rollcall.dev/extra"] == ""
 		})))
 	})
+
+	It("is replaced on its node, and left alone, when it is made another controller's", catalog.Covers("B-01", "J-12"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		before := complete(ctx, r)
+		taken := before.Pods[0].DeepCopy()
+		taken.OwnerReferences = []metav1.OwnerReference{r.Foreign(ctx, "somebody-else")}
+		r.Settle(ctx) // so that the change is what the controller has to notice
+		r.EditPod(ctx, taken, "another controller", func(live *corev1.Pod) { live.OwnerReferences = taken.OwnerReferences })
+		r.Soon(ctx, before.DaemonSet).Should(rollout.And(rollout.BeComplete(),
+			rollout.HavePods(1, "in its place", rollout.All(rollout.OnNode(taken.Spec.NodeName), rollout.Other(taken)))))
+		r.Settle(ctx)
+		expectUntouched(r.State(before.DaemonSet), taken)
+	})
 })

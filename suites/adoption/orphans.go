@@ -167,14 +167,35 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 			ds.Spec.Template.Labels["tier"] = "node"
 		})
 		own := rollout.All(rollout.OnNode(nodes[0]), rollout.Other(stray), rollout.Ready)
-		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of its own on the node of the pod that it does not select", own)))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of its own on the node of the pod that it does not select", own),
+			rollout.HavePods(1, "that it adopted, since pod kin matches labels and expressions", func(p *corev1.Pod) bool { return p.UID == kin.UID })))
 		r.Settle(ctx)
 		after := r.State(ds)
 		expectUntouched(after, stray)
-		Expect(after.Pods).To(ContainElement(HaveField("UID", kin.UID)), "pod kin matches labels and expressions, so the DaemonSet should have adopted it")
 		Expect(after.Find(kin).OwnerReferences).To(ContainElement(keeper), "who adopts pod kin should leave it its other owner")
 		Expect(after).To(rollout.HavePods(2, "in all", rollout.Any))
 	})
+
+	DescribeTable("keep the DaemonSet that adopts them from nothing, though they are for no node", func(ctx SpecContext, affinity *corev1.Affinity) {
+		r.Nodes(ctx, 2)
+		ds := complete(ctx, r).DaemonSet
+		nowhere := lookalike("nowhere", "")
+		nowhere.Spec.NodeSelector = map[string]string{"rollcall.dev/nowhere": "true"}
+		nowhere.Spec.Affinity = affinity
+		r.CreatePod(ctx, nowhere)
+		r.Update(ctx, ds, rollout.Edition("2"))
+		// The pod itself may stay or go.
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(),
+			rollout.HavePods(2, "of the new template that are Ready", rollout.All(rollout.OfEdition("2"), rollout.Ready)),
+			rollout.HaveStatus("2 of 2 nodes updated and available", func(s appsv1.DaemonSetStatus) bool {
+				return s.DesiredNumberScheduled == 2 && s.UpdatedNumberScheduled == 2 && s.NumberAvailable == 2
+			})))
+	},
+		Entry("and have no affinity", catalog.Covers("J-02", "B-01"), nil),
+		Entry("and avoid other pods", catalog.Covers("J-02", "B-01"), &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
+			RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"name": "nobody"}}, TopologyKey: corev1.LabelHostname}},
+		}}),
+	)
 
 	It("are kept by an OnDelete DaemonSet with another template", catalog.Covers("J-04"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
@@ -236,6 +257,22 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		}
 		Expect(last).To(Equal(string(ds.UID)), "pod %s matches the selector again, so the DaemonSet should have taken it over before one of the two went", pod.Name)
 		Expect(rollout.Where(after.All.Pods, rollout.OnNode(pod.Spec.NodeName))).To(HaveLen(1), "one of the two pods should be left")
+	})
+
+	It("are released by one DaemonSet and adopted by another whose labels they are given", catalog.Covers("J-06", "J-02", "B-07"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 2)
+		before := complete(ctx, r)
+		other := complete(ctx, r, rollout.Named("second")).DaemonSet
+		r.Settle(ctx) // so that the change is what both have to notice
+		moved := before.Pods[0]
+		r.EditPod(ctx, moved, "label name=second", func(live *corev1.Pod) { live.Labels["name"] = "second" })
+		r.Eventually(ctx, before.DaemonSet).Should(rollout.And(rollout.BeCompleteOn(nodes...), rollout.HavePods(1, "in its place", rollout.All(rollout.OnNode(moved.Spec.NodeName), rollout.Other(moved)))))
+		r.Eventually(ctx, other).Should(rollout.And(rollout.BeCompleteOn(nodes...), rollout.Match("leave no orphan", func(s rollout.State) string {
+			if pod := s.Find(moved); pod != nil && metav1.GetControllerOf(pod) == nil {
+				return "has not adopted pod " + pod.Name
+			}
+			return ""
+		})))
 	})
 })
 

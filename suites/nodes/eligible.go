@@ -18,8 +18,12 @@ var _ = Describe("A change of a node", func() {
 
 	It("that makes it match gets it a pod, and one that makes it match no longer takes the pod away, whatever the budget", catalog.Covers("K-03"), func(ctx SpecContext) {
 		nodes := r.NodesAlone(ctx, 3)
+		namesake := r.Foreign(ctx, fixtures.FluentdName)
 		for _, node := range nodes {
 			r.LabelNode(ctx, node, "chosen")
+			// Whoever looks for the DaemonSet's pod on a node finds others there, too.
+			r.CreatePod(ctx, bystander("nobodys-on-"+node, node))
+			r.CreatePod(ctx, bystander("namesakes-on-"+node, node, namesake))
 		}
 		before := complete(ctx, r, rollout.MaxUnavailable(1), rollout.TerminatesFor(1), r.NodesLabelled("chosen"))
 		ds := before.DaemonSet
@@ -91,9 +95,9 @@ var _ = Describe("A change of a node", func() {
 		}),
 	)
 
-	It("by an untolerated NoSchedule taint leaves the pod, and makes none after it", catalog.Covers("K-05"), func(ctx SpecContext) {
+	DescribeTable("by an untolerated NoSchedule taint leaves the pod, and makes none after it,", func(ctx SpecContext, strategy rollout.Change) {
 		nodes := r.NodesAlone(ctx, 2)
-		before := complete(ctx, r)
+		before := complete(ctx, r, strategy)
 		ds := before.DaemonSet
 		r.Taint(ctx, nodes[0], "full", corev1.TaintEffectNoSchedule)
 		r.AwaitKnown(ctx, nodes[0])
@@ -103,13 +107,47 @@ var _ = Describe("A change of a node", func() {
 		Expect(r.State(ds).Pods).To(ConsistOf(rollout.SamePods(before.Pods)...), "the pod on the tainted node should run on")
 
 		r.DeletePod(ctx, podOn(before, nodes[0]))
-		r.Soon(ctx, ds).Should(rollout.And(haveNone(nodes[0]), desire(1)))
+		r.Soon(ctx, ds).Should(rollout.And(haveNone(nodes[0]), rollout.HaveStatus("1 node desired, and none misscheduled", func(s appsv1.DaemonSetStatus) bool {
+			return s.DesiredNumberScheduled == 1 && s.NumberMisscheduled == 0
+		})))
 		r.Settle(ctx)
 		Expect(rollout.Where(r.State(ds).Pods, rollout.OnNode(nodes[0]))).To(BeEmpty(), "the tainted node should get no pod")
 
 		r.Untaint(ctx, nodes[0], "full")
 		r.Barrier(ctx)
 		r.Soon(ctx, ds).Should(rollout.BeComplete())
+	},
+		Entry("with maxUnavailable", catalog.Covers("K-05", "G-01"), rollout.MaxUnavailable(1)),
+		Entry("with maxSurge", catalog.CoversWith([]catalog.Need{catalog.Surge}, "K-05", "G-01"), rollout.MaxSurge(1)),
+	)
+
+	DescribeTable("by an untolerated NoSchedule taint keeps an update off the node, and from no other,", func(ctx SpecContext, strategy rollout.Change) {
+		nodes := r.NodesAlone(ctx, 3)
+		ds := complete(ctx, r, strategy).DaemonSet
+		r.Taint(ctx, nodes[0], "full", corev1.TaintEffectNoSchedule)
+		r.AwaitKnown(ctx, nodes[0])
+		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
+		next := rollout.WithImage(fixtures.FluentdNext)
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(2, "of the new template that are Ready", rollout.All(next, rollout.Ready)),
+			rollout.HavePods(0, "of the old template on the other nodes", func(p *corev1.Pod) bool { return !next(p) && rollout.TargetNode(p) != nodes[0] })))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.HavePods(0, "of the new template on the tainted node", rollout.All(next, rollout.OnNode(nodes[0]))))
+	}, // whether the old pod stays there is free
+		Entry("with maxUnavailable", catalog.Covers("K-05", "C-01"), rollout.MaxUnavailable(1)),
+		Entry("with maxSurge", catalog.CoversWith([]catalog.Need{catalog.Surge}, "K-05", "C-01"), rollout.MaxSurge(1)),
+	)
+
+	It("that gives its taint a value which is tolerated gets it a pod", catalog.CoversWith([]catalog.Need{catalog.NodeChanges}, "B-01"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		key := r.TaintWith(ctx, nodes[0], "valued", "first", corev1.TaintEffectNoSchedule)
+		r.AwaitKnown(ctx, nodes[0])
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Template(func(t *corev1.PodTemplateSpec) {
+			t.Spec.Tolerations = append(t.Spec.Tolerations, corev1.Toleration{Key: key, Operator: corev1.TolerationOpEqual, Value: "second"})
+		}))
+		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[1]))
+		r.Settle(ctx)
+		r.TaintWith(ctx, nodes[0], "valued", "second", corev1.TaintEffectNoSchedule)
+		r.Soon(ctx, ds).Should(rollout.BeCompleteOn(nodes...))
 	})
 
 	It("by a PreferNoSchedule taint changes nothing", catalog.Covers("K-06"), func(ctx SpecContext) {

@@ -35,7 +35,11 @@ var _ = Describe("A DaemonSet", func() {
 				{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: hosts[:2]},
 				{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpNotIn, Values: hosts[:1]},
 			}},
-			corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: hosts[2:3]}}},
+			corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+				{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: hosts[2:3]},
+				{Key: "rollcall.dev/nowhere", Operator: corev1.NodeSelectorOpDoesNotExist},
+			}},
+			corev1.NodeSelectorTerm{}, // which matches no node
 		))
 		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[1], nodes[2]))
 		r.Settle(ctx)
@@ -93,22 +97,26 @@ var _ = Describe("A DaemonSet", func() {
 		Expect(r.State(ds)).To(rollout.BeCompleteOn(nodes[1]))
 	})
 
-	It("has a pod on a tainted node where its tolerations say so with key, operator, value and effect, and none elsewhere", catalog.CoversWith([]catalog.Need{catalog.NodeChanges}, "B-01"), func(ctx SpecContext) {
+	It("has a pod on a tainted node where its tolerations say so of each taint with key, operator, value and effect, and none elsewhere", catalog.CoversWith([]catalog.Need{catalog.NodeChanges}, "B-01"), func(ctx SpecContext) {
 		nodes := r.NodesAlone(ctx, 2)
 		r.Taint(ctx, nodes[0], "valued", corev1.TaintEffectNoSchedule)
+		r.Taint(ctx, nodes[0], "further", corev1.TaintEffectNoSchedule)
 		r.AwaitKnown(ctx, nodes[0])
 		key, value := cluster.TaintPrefix+"valued", r.Run // of which the taint is made
+		further := []corev1.Toleration{{Key: cluster.TaintPrefix + "further", Operator: corev1.TolerationOpExists}}
 
 		for _, c := range []struct {
 			name       string
 			tolerates  corev1.Toleration
+			besides    []corev1.Toleration
 			everywhere bool
 		}{
-			{"the-value", corev1.Toleration{Key: key, Operator: corev1.TolerationOpEqual, Value: value, Effect: corev1.TaintEffectNoSchedule}, true},
-			{"any-effect", corev1.Toleration{Key: key, Value: value}, true},
-			{"anything", corev1.Toleration{Operator: corev1.TolerationOpExists}, true},
-			{"another-value", corev1.Toleration{Key: key, Operator: corev1.TolerationOpEqual, Value: value + "-not", Effect: corev1.TaintEffectNoSchedule}, false},
-			{"another-effect", corev1.Toleration{Key: key, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute}, false},
+			{"the-value", corev1.Toleration{Key: key, Operator: corev1.TolerationOpEqual, Value: value, Effect: corev1.TaintEffectNoSchedule}, further, true},
+			{"any-effect", corev1.Toleration{Key: key, Value: value}, further, true},
+			{"anything", corev1.Toleration{Operator: corev1.TolerationOpExists}, nil, true},
+			{"another-value", corev1.Toleration{Key: key, Operator: corev1.TolerationOpEqual, Value: value + "-not", Effect: corev1.TaintEffectNoSchedule}, further, false},
+			{"another-effect", corev1.Toleration{Key: key, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute}, further, false},
+			{"one-of-two", corev1.Toleration{Key: key, Operator: corev1.TolerationOpExists}, nil, false},
 		} {
 			on := nodes[1:]
 			if c.everywhere {
@@ -116,7 +124,7 @@ var _ = Describe("A DaemonSet", func() {
 			}
 			By("tolerating " + c.name)
 			ds := r.Create(ctx, fixtures.Fluentd(), rollout.Named(c.name), rollout.Template(func(t *corev1.PodTemplateSpec) {
-				t.Spec.Tolerations = append(t.Spec.Tolerations, c.tolerates)
+				t.Spec.Tolerations = append(append(t.Spec.Tolerations, c.tolerates), c.besides...)
 			}))
 			r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(on...))
 			r.Settle(ctx)

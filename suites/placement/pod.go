@@ -16,17 +16,20 @@ import (
 	"rollcall.dev/framework/rollout"
 )
 
+var (
+	preferred = []corev1.PreferredSchedulingTerm{{Weight: 7, Preference: corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+		{Key: "rollcall.dev/fast", Operator: corev1.NodeSelectorOpExists},
+	}}}}
+	apart = &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
+		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"name": "nobody"}}, TopologyKey: corev1.LabelHostname,
+	}}}
+)
+
 var _ = Describe("A DaemonSet's pod", func() {
 	r := rollout.New()
 
 	It("is pinned to its node, and keeps what else its template asks of nodes and neighbours", catalog.Covers("B-02", "M-06"), func(ctx SpecContext) {
 		nodes := r.Nodes(ctx, 3)
-		preferred := []corev1.PreferredSchedulingTerm{{Weight: 7, Preference: corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
-			{Key: "rollcall.dev/fast", Operator: corev1.NodeSelectorOpExists},
-		}}}}
-		apart := &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
-			LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"name": "nobody"}}, TopologyKey: corev1.LabelHostname,
-		}}}
 		ds := r.Create(ctx, fixtures.Fluentd(),
 			required(corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpExists}}}),
 			rollout.Template(func(t *corev1.PodTemplateSpec) {
@@ -45,14 +48,20 @@ var _ = Describe("A DaemonSet's pod", func() {
 		}
 	})
 
-	It("is pinned to its node where the template asks for nothing", catalog.Covers("B-02", "M-06"), func(ctx SpecContext) {
+	DescribeTable("is pinned to its node where the template", func(ctx SpecContext, affinity *corev1.Affinity) {
 		nodes := r.Nodes(ctx, 2)
-		for _, pod := range r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeCompleteOn(nodes...)).Pods {
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Template(func(t *corev1.PodTemplateSpec) { t.Spec.Affinity = affinity }))
+		for _, pod := range r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes...)).Pods {
 			unbound := pod.DeepCopy()
 			unbound.Spec.NodeName = ""
 			Expect(rollout.TargetNode(unbound)).To(Equal(pod.Spec.NodeName), "the node that pod %s was made for", pod.Name)
 		}
-	})
+	},
+		Entry("asks for nothing", catalog.Covers("B-02", "M-06"), nil),
+		Entry("has an affinity that says nothing", catalog.Covers("B-02", "M-06"), &corev1.Affinity{}),
+		Entry("avoids other pods", catalog.Covers("B-02", "M-06"), &corev1.Affinity{PodAntiAffinity: apart}),
+		Entry("prefers a node", catalog.Covers("B-02", "M-06"), &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: preferred}}),
+	)
 
 	DescribeTable("tolerates the taints of a node in trouble,", func(ctx SpecContext, hostNetwork bool) {
 		r.Nodes(ctx, 2)
@@ -90,9 +99,13 @@ var _ = Describe("A DaemonSet's pod", func() {
 	It("is made of all that its template says", catalog.Covers("M-08", "C-01"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		grace, no, links := int64(7), false, false
+		near := &corev1.PodAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{Weight: 3, PodAffinityTerm: corev1.PodAffinityTerm{
+			LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"name": "nobody"}}, TopologyKey: corev1.LabelHostname,
+		}}}}
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.TerminatesFor(1), rollout.ReadyAfter(0), rollout.Template(func(t *corev1.PodTemplateSpec) {
 			t.Spec.TerminationGracePeriodSeconds, t.Spec.AutomountServiceAccountToken, t.Spec.EnableServiceLinks = &grace, &no, &links
-			t.Spec.HostPID = true
+			t.Spec.HostPID, t.Spec.HostIPC, t.Spec.PriorityClassName = true, true, "system-node-critical"
+			t.Spec.Affinity = &corev1.Affinity{PodAffinity: near}
 			t.Spec.SecurityContext = &corev1.PodSecurityContext{SupplementalGroups: []int64{4321}}
 			t.Spec.DNSPolicy = corev1.DNSClusterFirstWithHostNet
 			t.Spec.HostAliases = []corev1.HostAlias{{IP: "127.0.0.1", Hostnames: []string{"rollcall.test"}}}
@@ -122,6 +135,9 @@ var _ = Describe("A DaemonSet's pod", func() {
 			{"automountServiceAccountToken", func(s *corev1.PodSpec) any { return s.AutomountServiceAccountToken }},
 			{"enableServiceLinks", func(s *corev1.PodSpec) any { return s.EnableServiceLinks }},
 			{"hostPID", func(s *corev1.PodSpec) any { return s.HostPID }},
+			{"hostIPC", func(s *corev1.PodSpec) any { return s.HostIPC }},
+			{"priority class", func(s *corev1.PodSpec) any { return s.PriorityClassName }},
+			{"liking for other pods", func(s *corev1.PodSpec) any { return s.Affinity.PodAffinity }},
 			{"security context", func(s *corev1.PodSpec) any { return s.SecurityContext }},
 			{"DNS policy", func(s *corev1.PodSpec) any { return s.DNSPolicy }},
 			{"DNS settings", func(s *corev1.PodSpec) any { return s.DNSConfig }},

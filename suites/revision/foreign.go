@@ -55,7 +55,12 @@ var _ = Describe("Revisions that somebody else changes", func() {
 		ds := complete(ctx, r).DaemonSet
 		deleted := rollout.Numbered(updated(ctx, r, ds, fixtures.FluentdNext).Revisions, 2)
 		r.DeleteRevision(ctx, deleted)
-		r.Nudge(ctx, ds) // nobody promises that revisions are watched
+		// Nobody promises that revisions are watched, nor that at once one is known to be gone.
+		for range 3 {
+			r.Update(ctx, ds, touch)
+			r.Soon(ctx, ds).Should(rollout.HaveObserved())
+			r.Settle(ctx)
+		}
 		after := r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.Match("have its template on record again", func(s rollout.State) string {
 			if newest := rollout.Newest(s.Revisions); newest == nil || newest.UID == deleted.UID || rollout.RecordedImage(newest) != fixtures.FluentdNext {
 				return "has no such revision"

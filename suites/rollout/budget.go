@@ -77,6 +77,21 @@ var _ = Describe("RollingUpdate with maxUnavailable", func() {
 		Expect(r.State(ds)).To(rollout.KeepPods(healthy))
 	})
 
+	It("counts pods as down that are Ready, but not yet for minReadySeconds", SpecPriority(10), catalog.Covers("C-05", "C-06"), func(ctx SpecContext) {
+		r.Nodes(ctx, 5)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(2), rollout.MinReadySeconds(20), rollout.ReadyAfter(6))
+		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		lost := before.Pods[:2]
+		for _, pod := range lost {
+			r.DeletePod(ctx, pod)
+		}
+		r.Eventually(ctx, ds).Should(rollout.HavePods(5, "that are Ready, the lost ones replaced", rollout.All(rollout.Ready, rollout.Other(lost[0]), rollout.Other(lost[1]))))
+		// The new pods use the budget up: whoever takes another one down before they are available, the judge sees. Which go is free.
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
+		r.Soon(ctx, ds).Should(rollout.HaveObserved())
+		r.Settle(ctx)
+	})
+
 	It("keeps its healthy pods through one broken update after another, and finishes with a good one", catalog.Covers("C-05", "C-06", "H-06"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))

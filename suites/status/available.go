@@ -27,6 +27,14 @@ var _ = Describe("numberAvailable", func() {
 				"pod %s was counted as available too soon after it had become Ready, with minReadySeconds 5", pod.Name)
 		}
 	})
+
+	It("does not hold numberReady up: pods are Ready that will not be available for long", catalog.Covers("G-01", "G-08"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MinReadySeconds(3600))
+		r.Eventually(ctx, ds).Should(rollout.HaveStatus("2 of 2 pods ready, and none available", func(s appsv1.DaemonSetStatus) bool {
+			return s.DesiredNumberScheduled == 2 && s.NumberReady == 2 && s.NumberAvailable == 0 && s.NumberUnavailable == 2
+		}))
+	})
 })
 
 // statusWritten is when the status was last written, on the API server's clock.

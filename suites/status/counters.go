@@ -78,20 +78,26 @@ var _ = Describe("The status of a DaemonSet during an update", func() {
 		Entry("with maxSurge", catalog.Covers("G-02", "M-14"), rollout.MaxSurge(2), rollout.MinReadySeconds(0)),
 	)
 
-	It("counts a node as ready and available by its old pod while the new one beside it is not Ready", catalog.CoversWith([]catalog.Need{catalog.Surge}, "G-01", "D-04"), func(ctx SpecContext) {
-		r.Nodes(ctx, 2)
+	DescribeTable("counts a node as ready and available by its old pod while the new one beside it", func(ctx SpecContext, fails rollout.Change, waits func(*corev1.Pod) bool) {
+		r.Nodes(ctx, 4)
 		// minReadySeconds sets the two pods' creation apart by more than the second that it is told by.
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2))
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge("100%"), rollout.MinReadySeconds(2))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
-		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), rollout.NeverReady())
-		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the new template that run", func(pod *corev1.Pod) bool {
-			return rollout.WithImage(fixtures.FluentdNext)(pod) && pod.Status.Phase == corev1.PodRunning
-		}))
-		r.Settle(ctx)
-		Expect(r.State(ds)).To(rollout.HaveStatus("2 of 2 nodes scheduled, ready and available", func(s appsv1.DaemonSetStatus) bool {
-			return s.DesiredNumberScheduled == 2 && s.CurrentNumberScheduled == 2 && s.NumberReady == 2 && s.NumberAvailable == 2 && s.NumberUnavailable == 0
-		}))
-	})
+		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), fails)
+		r.Eventually(ctx, ds).Should(rollout.HavePods(4, "of the new template that wait", rollout.All(rollout.WithImage(fixtures.FluentdNext), waits)))
+		// Whoever takes either of a node's pods is right now and then.
+		for limit := range int32(3) {
+			r.Update(ctx, ds, func(ds *appsv1.DaemonSet) { ds.Spec.RevisionHistoryLimit = new(5 + limit) })
+			r.Soon(ctx, ds).Should(rollout.HaveObserved())
+			r.Settle(ctx)
+			Expect(r.State(ds)).To(rollout.HaveStatus("4 of 4 nodes scheduled, ready and available", func(s appsv1.DaemonSetStatus) bool {
+				return s.DesiredNumberScheduled == 4 && s.CurrentNumberScheduled == 4 && s.NumberReady == 4 && s.NumberAvailable == 4 && s.NumberUnavailable == 0
+			}))
+		}
+	},
+		Entry("is not Ready", catalog.CoversWith([]catalog.Need{catalog.Surge}, "G-01", "D-04"), rollout.NeverReady(), func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodRunning }),
+		Entry("has no room", catalog.CoversWith([]catalog.Need{catalog.Surge}, "G-01", "D-04"), rollout.RequestMemory("900Ti"), rollout.Unschedulable),
+	)
 
 	It("follows each change of the spec, and counts for the newest one", catalog.Covers("G-03", "M-15"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)

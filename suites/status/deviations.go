@@ -51,7 +51,7 @@ var _ = Describe("The status of a DaemonSet, though nothing else happens,", func
 		r.Settle(ctx)
 		r.RemoveNode(ctx, nodes[0])
 		// The garbage collector leaves the pods of a node that is gone alone for 40 seconds.
-		r.Soon(ctx, ds).Within(30 * time.Second).Briefly(10 * time.Second).Should(desired(2, 0))
+		r.Soon(ctx, ds).Within(3 * time.Minute).Briefly(10 * time.Second).Should(desired(2, 0))
 	})
 })
 

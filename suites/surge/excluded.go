@@ -4,6 +4,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
@@ -36,6 +37,27 @@ var _ = Describe("RollingUpdate with maxSurge to a template that tolerates other
 		r.Update(ctx, ds, rollout.ReadyAfter(0))
 		r.KeepAwake(ctx, ds)
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the new template", second)))
+	})
+
+	It("takes away no more pods on excluded nodes than there are too many", catalog.Covers("D-09"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 4)
+		hog := r.Fill(ctx, nodes[3], resource.MustParse("100Mi"))
+		for i, node := range nodes {
+			r.Taint(ctx, node, []string{"old", "new"}[i/2], corev1.TaintEffectNoSchedule)
+			r.LabelNode(ctx, node, "tainted") // as above
+		}
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2), rollout.RequestMemory("200Mi"),
+			rollout.Tolerating("old"), r.NodesLabelled("tainted"))
+		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[:2]...))
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.Tolerating("new"))
+		r.KeepAwake(ctx, ds)
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HavePods(1, "of the new template without room", rollout.All(second, rollout.Unschedulable)),
+			rollout.HavePods(1, "of the new template that are Ready", rollout.All(second, rollout.Ready)),
+			rollout.HavePods(1, "of the old template: two nodes are to have one, and one of them has", first)))
+		r.Settle(ctx)
+		Expect(r.State(ds)).To(rollout.HavePods(1, "of the old template", first))
+		r.MakeRoom(ctx, hog)
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeCompleteOn(nodes[2:]...), rollout.HavePods(2, "of the new template", second)))
 	})
 
 	It("takes a pod that is not available from an excluded node at once", catalog.Covers("D-09"), func(ctx SpecContext) {

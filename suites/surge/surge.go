@@ -23,7 +23,8 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		r.Nodes(ctx, 3)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.TerminatesFor(1), rollout.MinReadySeconds(3))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
-		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(2)) // Ready is not available: what is deleted too early, the judge sees
+		// Ready is not available, whether minReadySeconds counts from Ready or not: what is deleted too early, the judge sees.
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(5))
 		r.KeepAwake(ctx, ds)
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
 	})
@@ -64,21 +65,21 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 	})
 
 	It("removes an unready new pod for a further template, and the old pods stay", catalog.Covers("D-07"), func(ctx SpecContext) {
-		r.Nodes(ctx, 2)
+		r.Nodes(ctx, 4) // whoever takes away either of a node's two pods is right now and then
 		// minReadySeconds lets the old pods grow older than a second: which of two pods of one second is the older, nobody can tell
 		// (upstream then goes by their names; see DEVIATIONS.md).
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.MinReadySeconds(2))
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge("100%"), rollout.MinReadySeconds(2))
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
-		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the second template", second))
+		r.Eventually(ctx, ds).Should(rollout.HavePods(4, "of the second template", second))
 		r.Update(ctx, ds, rollout.Edition("3"))
 		r.Eventually(ctx, ds).Should(rollout.And(
-			rollout.HavePods(0, "of the second template", second), rollout.HavePods(1, "of the third template", rollout.OfEdition("3"))))
+			rollout.HavePods(0, "of the second template", second), rollout.HavePods(4, "of the third template", rollout.OfEdition("3"))))
 		r.Settle(ctx)
 		Expect(r.State(ds)).To(rollout.KeepPods(before.Pods))
 		r.Update(ctx, ds, rollout.Edition("4"), rollout.ReadyAfter(0))
 		r.KeepAwake(ctx, ds)
-		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the last template", rollout.OfEdition("4"))))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(4, "of the last template", rollout.OfEdition("4"))))
 	})
 
 	It("has one pod on each node while nothing is updated", catalog.Covers("D-16"), func(ctx SpecContext) {
