@@ -21,10 +21,11 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 
 	It("keeps an available pod on every node until its successor is available", catalog.Covers("D-01", "D-02", "D-06"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.TerminatesFor(1), rollout.MinReadySeconds(3))
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.TerminatesFor(1), rollout.MinReadySeconds(6))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
-		// Ready is not available, whether minReadySeconds counts from Ready or not: what is deleted too early, the judge sees.
-		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(5))
+		// Ready is not available, whether minReadySeconds counts from Ready or not: what is deleted too early, the judge sees. It gives a pod
+		// that has only just become available the benefit of the doubt, so it is lowered: the old ones have been for seconds.
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.MinReadySeconds(3), rollout.ReadyAfter(5))
 		r.KeepAwake(ctx, ds)
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the new template", second)))
 	})
