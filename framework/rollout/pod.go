@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/history"
 )
@@ -133,6 +134,17 @@ func (r *R) letGo(ctx context.Context, pod *corev1.Pod) error {
 		return nil
 	}
 	return err
+}
+
+// BarePod is a pod for CreatePod that no DaemonSet selects, bound to the node if one is given. It runs what the fixtures run.
+func BarePod(name, node string, owners ...metav1.OwnerReference) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, OwnerReferences: owners},
+		Spec: corev1.PodSpec{
+			NodeName: node, TerminationGracePeriodSeconds: new(int64(1)),
+			Containers: []corev1.Container{{Name: fixtures.FluentdName, Image: fixtures.FluentdImage}},
+		},
+	}
 }
 
 // CreatePod creates a pod that no DaemonSet made, in the spec's namespace, and returns it.

@@ -45,14 +45,9 @@ func selected(pod *corev1.Pod) bool { return pod.Labels["name"] == fixtures.Flue
 
 // lookalike is a pod on the node that the fixtures' DaemonSet selects.
 func lookalike(name, node string, owners ...metav1.OwnerReference) *corev1.Pod {
-	grace := int64(1)
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"name": fixtures.FluentdName}, OwnerReferences: owners},
-		Spec: corev1.PodSpec{
-			NodeName: node, TerminationGracePeriodSeconds: &grace,
-			Containers: []corev1.Container{{Name: fixtures.FluentdName, Image: fixtures.FluentdImage}},
-		},
-	}
+	pod := rollout.BarePod(name, node, owners...)
+	pod.Labels = map[string]string{"name": fixtures.FluentdName}
+	return pod
 }
 
 // expectUntouched fails unless the pod is there as it was, with the owners that it had, and nobody deletes it.

@@ -9,7 +9,6 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/rollout"
@@ -72,15 +71,4 @@ func tainted(node, key string, effect corev1.TaintEffect) types.GomegaMatcher {
 		}
 		return "does not"
 	})
-}
-
-// bystander is a pod on the node that no DaemonSet selects.
-func bystander(name, node string, owners ...metav1.OwnerReference) *corev1.Pod {
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, OwnerReferences: owners},
-		Spec: corev1.PodSpec{
-			NodeName: node, TerminationGracePeriodSeconds: new(int64(1)),
-			Containers: []corev1.Container{{Name: fixtures.FluentdName, Image: fixtures.FluentdImage}},
-		},
-	}
 }

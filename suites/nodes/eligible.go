@@ -22,8 +22,8 @@ var _ = Describe("A change of a node", func() {
 		for _, node := range nodes {
 			r.LabelNode(ctx, node, "chosen")
 			// Whoever looks for the DaemonSet's pod on a node finds others there, too.
-			r.CreatePod(ctx, bystander("nobodys-on-"+node, node))
-			r.CreatePod(ctx, bystander("namesakes-on-"+node, node, namesake))
+			r.CreatePod(ctx, rollout.BarePod("nobodys-on-"+node, node))
+			r.CreatePod(ctx, rollout.BarePod("namesakes-on-"+node, node, namesake))
 		}
 		before := complete(ctx, r, rollout.MaxUnavailable(1), rollout.TerminatesFor(1), r.NodesLabelled("chosen"))
 		ds := before.DaemonSet

@@ -4,7 +4,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"rollcall.dev/fixtures"
@@ -51,13 +50,9 @@ var _ = Describe("Two DaemonSets with the same name and selector in two namespac
 	It("have nothing to do with each other, nor with the other namespace's orphans", catalog.Covers("B-10", "J-12", "M-23"), func(ctx SpecContext) {
 		nodes := r.Nodes(ctx, 2)
 		elsewhere := r.Elsewhere(ctx, "twin")
-		orphan := elsewhere.CreatePod(ctx, &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Name: "orphan", Labels: fixtures.Fluentd().Spec.Selector.MatchLabels},
-			Spec: corev1.PodSpec{
-				NodeName: nodes[0], TerminationGracePeriodSeconds: new(int64(1)),
-				Containers: []corev1.Container{{Name: fixtures.FluentdName, Image: fixtures.FluentdImage}},
-			},
-		})
+		orphan := rollout.BarePod("orphan", nodes[0])
+		orphan.Labels = fixtures.Fluentd().Spec.Selector.MatchLabels
+		orphan = elsewhere.CreatePod(ctx, orphan)
 		ds := r.Create(ctx, fixtures.Fluentd())
 		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes...))
 		r.Settle(ctx)

@@ -1,7 +1,6 @@
 package revision
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,7 +8,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"rollcall.dev/fixtures"
@@ -103,10 +101,9 @@ var _ = Describe("revisionHistoryLimit", func() {
 // recorded matches when the revisions are of templates with these images, in the order of their numbers.
 func recorded(images ...string) types.GomegaMatcher {
 	return rollout.Match(fmt.Sprintf("have revisions of the images %v", images), func(s rollout.State) string {
-		revisions := slices.SortedFunc(slices.Values(s.Revisions), func(a, b *appsv1.ControllerRevision) int { return cmp.Compare(a.Revision, b.Revision) })
 		var got []string
-		for _, revision := range revisions {
-			got = append(got, rollout.RecordedImage(revision))
+		for _, number := range rollout.Numbers(s.Revisions) {
+			got = append(got, rollout.RecordedImage(rollout.Numbered(s.Revisions, number)))
 		}
 		if !slices.Equal(got, images) {
 			return fmt.Sprintf("has %v", got)

@@ -173,17 +173,17 @@ var _ = Describe("A stuck update", func() {
 		r.Update(ctx, ds, rollout.Edition("2"))
 		// After the first failures a controller takes its time to replace the next. How much, and whether it waits before the deletion or before
 		// the creation, is its own choice: a minute, then two, then four would be lawful.
-		state := r.Eventually(ctx, ds).Within(8 * time.Minute).Should(rollout.Match("have had four pods of the broken template that Failed", failures(4)))
-		var failed *corev1.Pod // the last of them, which may still be there when the template changes
-		for _, e := range state.All.Entries {
-			if e.Pod != nil && second(e.Pod) && rollout.Terminal(e.Pod) {
-				failed = e.Pod
+		state := r.Eventually(ctx, ds).Within(8 * time.Minute).Should(rollout.Match("have had four pods of the broken template that Failed", func(s rollout.State) string {
+			if had := len(failures(s)); had < 4 {
+				return fmt.Sprintf("has had %d", had)
 			}
-		}
+			return ""
+		}))
+		failed := failures(state)
 		r.AcceptPods(ctx, node)
 		r.Update(ctx, ds, rollout.Edition("3"))
 		after := r.Soon(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(1, "of the last template", rollout.OfEdition("3"))))
-		Expect(after.Find(failed)).To(BeNil(), "the failed pod should be deleted")
+		Expect(after.Find(failed[len(failed)-1])).To(BeNil(), "the last failed pod should be deleted")
 	})
 
 	It("finishes without another template once the nodes can have the image that it waits for",
@@ -237,20 +237,17 @@ var _ = Describe("An update with minReadySeconds", func() {
 	})
 })
 
-// failures says how many pods of the second template have Failed, until there are that many.
-func failures(many int) func(rollout.State) string {
-	return func(s rollout.State) string {
-		seen := map[types.UID]bool{}
-		for _, e := range s.All.Entries {
-			if e.Pod != nil && second(e.Pod) && rollout.Terminal(e.Pod) {
-				seen[e.Pod.UID] = true
-			}
+// failures are the pods of the second template that have Failed, in the order in which they did, whether they are there still or not.
+func failures(s rollout.State) []*corev1.Pod {
+	seen := map[types.UID]bool{}
+	var failed []*corev1.Pod
+	for _, e := range s.All.Entries {
+		if e.Pod != nil && second(e.Pod) && rollout.Terminal(e.Pod) && !seen[e.Pod.UID] {
+			seen[e.Pod.UID] = true
+			failed = append(failed, e.Pod)
 		}
-		if len(seen) < many {
-			return fmt.Sprintf("has had %d", len(seen))
-		}
-		return ""
 	}
+	return failed
 }
 
 // crashes makes the first container end at once, before it is first asked whether it is ready: on a busy node it could else be Ready

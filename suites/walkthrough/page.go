@@ -58,7 +58,7 @@ func (w *walk) applied(ctx context.Context, file string) *appsv1.DaemonSet {
 }
 
 // untilComplete waits until the DaemonSet is rolled out, and returns it. No spec ends before: the next DaemonSet has the same name, and where
-// its predecessor's pods are still being made kube-controller-manager makes none for it, for half an hour and more.
+// its predecessor's pods are still being made kube-controller-manager may make none for it, which is J-11's to show.
 func (w *walk) untilComplete(ctx context.Context, ds *appsv1.DaemonSet) *appsv1.DaemonSet {
 	GinkgoHelper()
 	return w.Eventually(ctx, ds).Should(rollout.BeComplete()).DaemonSet
