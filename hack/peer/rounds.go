@@ -79,6 +79,11 @@ func rounds(ctx context.Context, o options) error {
 	if !o.keep {
 		defer strike()
 	}
+	if o.provider == "kind" {
+		if err := s.loadPeerImages(ctx); err != nil {
+			return err
+		}
+	}
 	if len(m.Rounds) == 0 {
 		if err := describe(ctx, s, &m); err != nil {
 			return err
@@ -301,9 +306,13 @@ func load(path string, into any) error {
 	return json.Unmarshal(data, into)
 }
 
-// forget removes what earlier calls have measured.
+// forget removes what earlier calls have measured on the provider.
 func forget(o options) error {
-	for _, path := range []string{o.roundsPath(), mutantsPath} {
+	paths := []string{o.roundsPath()}
+	if o.provider == "simulated" {
+		paths = append(paths, mutantsPath)
+	}
+	for _, path := range paths {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

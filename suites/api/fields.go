@@ -14,7 +14,8 @@ import (
 	"rollcall.dev/framework/rollout"
 )
 
-var _ = Describe("The API server, asked for a DaemonSet,", func() {
+// These end in a second, and go first: whoever watches a run sees soon that it works, while those that take minutes (whose priority comes next) begin.
+var _ = Describe("The API server, asked for a DaemonSet,", SpecPriority(20), func() {
 	r := rollout.New()
 
 	It("refuses a negative minReadySeconds or revisionHistoryLimit, and accepts zero", catalog.Covers("A-08"), func(ctx SpecContext) {
