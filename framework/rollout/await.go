@@ -39,10 +39,14 @@ func (s State) copy() State {
 	if s.DaemonSet != nil {
 		s.DaemonSet = s.DaemonSet.DeepCopy()
 	}
+	copies := make(map[*corev1.Pod]*corev1.Pod, len(s.All.Pods)) // the DaemonSet's are among all
 	for _, pods := range []*[]*corev1.Pod{&s.Pods, &s.All.Pods} {
 		*pods = slices.Clone(*pods)
 		for i, pod := range *pods {
-			(*pods)[i] = pod.DeepCopy()
+			if copies[pod] == nil {
+				copies[pod] = pod.DeepCopy()
+			}
+			(*pods)[i] = copies[pod]
 		}
 	}
 	return s

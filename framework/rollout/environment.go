@@ -63,6 +63,11 @@ func (e *Environment) patience(limit time.Duration) time.Duration {
 	return time.Duration(math.Ceil(float64(limit) * e.TimeoutFactor))
 }
 
+// cleaning limits the removal of what a spec has on so many nodes.
+func (e *Environment) cleaning(nodes int) time.Duration {
+	return e.patience(5*time.Minute + time.Duration(nodes)*200*time.Millisecond)
+}
+
 func (e *Environment) historyFile(name string) string {
 	return filepath.Join(e.Artifacts, "histories", name+".jsonl.zst")
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
@@ -63,6 +64,10 @@ func (r *R) judge(ctx ginkgo.SpecContext) {
 		Measured("events", float64(len(h.Entries)))
 		Measured("judging (s)", time.Since(began).Seconds())
 		Measured("memory of recorder and judge (MiB)", float64(memory.Sys-memory.HeapReleased)/(1<<20))
+		var usage syscall.Rusage
+		if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil { // Linux counts in KiB
+			Measured("most memory that this process has had so far (MiB)", float64(usage.Maxrss)/(1<<10))
+		}
 	}
 	if deviated && excused(result.Violations) { // they are what the spec has seen already, and say nothing about other histories
 		for _, v := range result.Violations {

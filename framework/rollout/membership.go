@@ -105,15 +105,19 @@ func (r *R) takeAwayLater(lifecycle cluster.NodeLifecycle, name string) {
 			return err
 		}
 		return lifecycle.RemoveNode(ctx, &types.Node{Name: name})
-	}, ginkgo.NodeTimeout(r.patience(5*time.Minute)))
+	}, ginkgo.NodeTimeout(r.cleaning(len(r.nodes))))
 }
 
+// bringBackLater makes a removed node again at the spec's end, for the container's next spec too where that has leased it.
 func (r *R) bringBackLater(lifecycle cluster.NodeLifecycle, name string) {
-	e := r.Environment
+	e, kept := r.Environment, slices.Contains(r.kept, name)
 	ginkgo.DeferCleanup(func(ctx context.Context) error {
 		_, err := e.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
-		if !apierrors.IsNotFound(err) {
+		switch {
+		case !apierrors.IsNotFound(err):
 			return err
+		case kept:
+			return r.join(ctx, lifecycle, name)
 		}
 		return lifecycle.AddNode(ctx, &types.Node{Name: name})
 	}, ginkgo.NodeTimeout(r.patience(5*time.Minute)))

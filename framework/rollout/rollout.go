@@ -92,8 +92,7 @@ func (r *R) begin(ctx ginkgo.SpecContext) error {
 		r.Namespace = r.shared
 	}
 	// Clean-up is registered before what it cleans up exists: the context of a spec is over by then, so it has its own.
-	limit := r.patience(3*time.Minute + time.Duration(len(r.kept))*200*time.Millisecond)
-	ginkgo.DeferCleanup(func(ctx context.Context) error { return r.cleanUp(ctx) }, ginkgo.NodeTimeout(limit))
+	ginkgo.DeferCleanup(func(ctx context.Context) error { return r.cleanUp(ctx) }, ginkgo.NodeTimeout(r.cleaning(len(r.kept))))
 	files, err := os.MkdirTemp("", "rollcall-")
 	if err != nil {
 		return err
@@ -138,7 +137,7 @@ func (r *R) keepNodes(ctx context.Context) error {
 	e, holder := environment, cmp.Or(r.lessee, r.shared)
 	ginkgo.DeferCleanup(func(ctx context.Context) error {
 		return errors.Join(e.release(ctx, holder, r.kept), e.returnCluster(ctx, holder))
-	}, ginkgo.NodeTimeout(e.patience(3*time.Minute)))
+	}, ginkgo.NodeTimeout(e.cleaning(e.Provider.State().Nodes)))
 	err := e.holdCluster(ctx, holder, ginkgo.CurrentSpecReport().IsSerial)
 	if err == nil && r.shared != "" {
 		err = e.holdNamespace(ctx, holder, r.shared)

@@ -331,7 +331,7 @@ func ginkgoArguments(s settings, artifacts string) []string {
 	args := []string{
 		"--procs=" + strconv.Itoa(s.Procs),
 		"--seed=" + strconv.FormatInt(s.Seed, 10),
-		"--keep-going", "--timeout=" + time.Duration(float64(2*time.Hour)*s.Timeouts).String(),
+		"--keep-going", "--timeout=" + time.Duration(float64(2*time.Hour+time.Duration(s.Nodes)*3*time.Second)*s.Timeouts).String(),
 		"--output-dir=" + artifacts, "--junit-report=junit.xml",
 		"--silence-skips", "--label-filter=" + s.Labels,
 	}

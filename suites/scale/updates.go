@@ -66,14 +66,17 @@ var _ = Describe("On a large cluster", Ordered, ContinueOnFailure, func() {
 	})
 
 	It("nodes that join and leave during an update get pods of the new template, and do not hold it up", catalog.CoversWith(joining, "K-01", "K-02"), func(ctx SpecContext) {
-		ds := c.complete(ctx, rollout.MaxUnavailable("10%"))
+		ds := c.complete(ctx, rollout.MaxUnavailable("10%"), rollout.MinReadySeconds(5)) // so that it goes on for long enough
 		nodes := r.AllNodes()
 		r.Update(ctx, ds, rollout.Edition("2"))
-		for i := range 25 {
-			r.RemoveNode(ctx, nodes[i*len(nodes)/25])
+		changed := 0
+		for changed < 50 && !done(r.State(ds).DaemonSet) {
+			r.RemoveNode(ctx, nodes[changed*len(nodes)/50])
 			r.AddNode(ctx)
+			changed++
 		}
 		c.updated(ctx, ds, "2")
+		rollout.Measured("nodes that left, and others that joined, during the update", float64(changed))
 	})
 
 	It("two DaemonSets are updated at once, each within its own limit", catalog.CoversWith(large, "C-05", "C-08"), func(ctx SpecContext) {
@@ -107,10 +110,26 @@ var _ = Describe("On a large cluster", Ordered, ContinueOnFailure, func() {
 // crowd waits as long as so many nodes may take.
 type crowd struct{ *rollout.R }
 
-// soon waits for the DaemonSet to get somewhere: three tenths of a second a node, with all that runs beside it.
+// patience is how long an update of so many nodes may take: three tenths of a second a node, with all that runs beside it.
+func (c crowd) patience() time.Duration {
+	return 3*time.Minute + 300*time.Millisecond*time.Duration(len(c.AllNodes()))
+}
+
+// limit is that with TIMEOUT_FACTOR.
+func (c crowd) limit() time.Duration {
+	return time.Duration(float64(c.patience()) * c.TimeoutFactor)
+}
+
+// soon waits for the DaemonSet to get somewhere.
 func (c crowd) soon(ctx context.Context, ds *appsv1.DaemonSet, state gomegatypes.GomegaMatcher) rollout.State {
 	GinkgoHelper()
-	return c.Eventually(ctx, ds).Within(3*time.Minute + 300*time.Millisecond*time.Duration(len(c.AllNodes()))).Should(state)
+	return c.Eventually(ctx, ds).Within(c.patience()).Should(state)
+}
+
+// done says whether the status tells of an update that has come to its end.
+func done(ds *appsv1.DaemonSet) bool {
+	s := ds.Status
+	return s.ObservedGeneration == ds.Generation && s.DesiredNumberScheduled > 0 && s.UpdatedNumberScheduled == s.DesiredNumberScheduled && s.NumberAvailable == s.DesiredNumberScheduled
 }
 
 // complete creates a DaemonSet on all nodes and waits for its pods.
