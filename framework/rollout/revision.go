@@ -82,13 +82,15 @@ func Numbers(revisions []*appsv1.ControllerRevision) []int64 {
 	return numbers
 }
 
-// Numbered returns the revision of that number, nil if there is none.
+// Numbered returns the revision of that number. The spec fails if there is none.
 func Numbered(revisions []*appsv1.ControllerRevision, number int64) *appsv1.ControllerRevision {
+	ginkgo.GinkgoHelper()
 	for _, revision := range revisions {
 		if revision.Revision == number {
 			return revision
 		}
 	}
+	Fail(fmt.Sprintf("the DaemonSet should have revision %d, but it has %v", number, Numbers(revisions)))
 	return nil
 }
 
@@ -122,6 +124,23 @@ func HaveRevisions(numbers ...int64) types.GomegaMatcher {
 	return Match(fmt.Sprintf("have the revisions %v", numbers), func(s State) string {
 		if got := Numbers(s.Revisions); !slices.Equal(got, numbers) {
 			return fmt.Sprintf("has %v", got)
+		}
+		return ""
+	})
+}
+
+// BeRecorded matches when the DaemonSet has, for each of its pods that is not ending, a revision that bears the pod's hash (catalog I-02). Pods and
+// revisions come by watches of their own: who wants to use a revision waits for it.
+func BeRecorded() types.GomegaMatcher {
+	return Match("have a revision with the hash of each of its pods", func(s State) string {
+		known := map[string]bool{}
+		for _, revision := range s.Revisions {
+			known[revision.Labels[appsv1.ControllerRevisionHashLabelKey]] = true
+		}
+		for _, pod := range Where(s.Pods, Any) {
+			if hash := pod.Labels[appsv1.ControllerRevisionHashLabelKey]; !known[hash] {
+				return fmt.Sprintf("has none with %q, which pod %s bears", hash, pod.Name)
+			}
 		}
 		return ""
 	})

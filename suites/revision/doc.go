@@ -14,19 +14,19 @@ import (
 // tag is an image of the fixtures' repository: which one plays no part, only that it differs.
 func tag(version string) string { return "quay.io/fluentd_elasticsearch/fluentd:" + version }
 
-// complete creates the DaemonSet and waits until it is rolled out.
+// complete creates the DaemonSet and waits until it is rolled out, and on record.
 func complete(ctx context.Context, r *rollout.R, changes ...rollout.Change) rollout.State {
 	GinkgoHelper()
 	ds := r.Create(ctx, fixtures.Fluentd(), changes...)
-	return r.Eventually(ctx, ds).Should(rollout.BeComplete())
+	return r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.BeRecorded()))
 }
 
-// updated changes the image and waits until that is rolled out.
+// updated changes the image and waits until that is rolled out, and on record.
 func updated(ctx context.Context, r *rollout.R, ds *appsv1.DaemonSet, image string) rollout.State {
 	GinkgoHelper()
 	r.Update(ctx, ds, rollout.Image(image))
 	return r.Eventually(ctx, ds).Should(rollout.And(
-		rollout.BeComplete(), rollout.HavePods(len(r.AllNodes()), "with the image "+image, rollout.WithImage(image))))
+		rollout.BeComplete(), rollout.HavePods(len(r.AllNodes()), "with the image "+image, rollout.WithImage(image)), rollout.BeRecorded()))
 }
 
 // limit sets revisionHistoryLimit.
