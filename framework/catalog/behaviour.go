@@ -97,6 +97,9 @@ type Behaviour struct {
 	Proves []string `json:"proves,omitempty"`
 	// Deviations are implementations known to break the promise.
 	Deviations []Deviation `json:"deviations,omitempty"`
+	// Free is why nobody else is held to a promise that upstream is known to break, empty if all are: the documentation can be read in
+	// upstream's way too.
+	Free string `json:"free,omitempty"`
 	// Note is what the writer of a spec has to know: liberties, exceptions, what upstream does.
 	Note string `json:"note,omitempty"`
 	// Unproven is why no spec can show a binding promise; empty if one can.
@@ -142,6 +145,17 @@ type Statement struct {
 	Note string `json:"note,omitempty"`
 	// Behaviours are the ids of the behaviours that prove it, in the catalog's order. It is filled in from their Proves.
 	Behaviours []string `json:"-"`
+}
+
+// Excuse returns what excuses an implementation that breaks the promise, or nil: its known deviation, or, where everybody is free to do as
+// upstream does, upstream's, with the reason for a summary. implementation is empty for one that is not known to deviate in anything.
+func (b Behaviour) Excuse(implementation, version string) (*Deviation, error) {
+	if d, err := b.DeviationOf(implementation, version); d != nil || err != nil || b.Free == "" {
+		return d, err
+	}
+	d := b.Deviations[0]
+	d.Implementation, d.Summary = "", b.Free
+	return &d, nil
 }
 
 // DeviationOf returns the known deviation of an implementation in a version ("1.36.3", with or without a v), or nil. The error says that

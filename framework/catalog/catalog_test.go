@@ -120,6 +120,12 @@ func TestDeviationsApplyByVersion(t *testing.T) {
 			t.Errorf("%s of %s %s: a deviation is known: %v, want %v", test.id, test.implementation, test.version, got, test.want)
 		}
 	}
+	for id, want := range map[string]bool{"G-05": true, "D-11": true, "G-09": false, "C-05": false} {
+		b, _ := Get(id)
+		if d, err := b.Excuse("another-controller", "1.36.3"); err != nil || (d != nil) != want {
+			t.Errorf("%s: another controller is excused: %v (%v), want %v", id, d, err, want)
+		}
+	}
 	b, _ := Get("G-09")
 	if _, err := b.DeviationOf(KubeControllerManager, "latest"); err == nil || !strings.Contains(err.Error(), `"latest"`) {
 		t.Errorf("an unreadable version gives error %v, want one that names it", err)

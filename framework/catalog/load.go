@@ -163,6 +163,9 @@ func (b Behaviour) faults() []error {
 	if b.Unproven != "" && !b.Level.Binding() {
 		fault("it is %s, so it needs no reason to be unproven", b.Level)
 	}
+	if b.Free != "" && b.Level != Deviating {
+		fault("it is %s, so nobody needs to be free of it", b.Level)
+	}
 	if len(b.Sources) == 0 {
 		fault("it has no source")
 	}

@@ -47,7 +47,7 @@ func (c *Catalog) Markdown(specs []SpecInfo) []byte {
 		line("|---|---|---|---|---|---|")
 		for _, b := range c.behaviours {
 			if b.Area == a {
-				line("| %s | %s | %s | %s | %s | %s |", b.ID, remarked(b.Statement, b.Note), cell(b.terms()), b.Since, b.proof(covering[b.ID]), links(b.Sources))
+				line("| %s | %s | %s | %s | %s | %s |", b.ID, remarked(b.Statement, b.remark()), cell(b.terms()), b.Since, b.proof(covering[b.ID]), links(b.Sources))
 			}
 		}
 	}
@@ -104,6 +104,14 @@ func (b Behaviour) proof(specs []string) string {
 		return ""
 	}
 	return "**none**"
+}
+
+// remark is the note, behind the reason why the promise binds nobody, if there is one.
+func (b Behaviour) remark() string {
+	if b.Free == "" {
+		return b.Note
+	}
+	return strings.TrimSpace("Shown, and held against nobody: " + b.Free + " " + b.Note)
 }
 
 func (c *Catalog) deviationTable(line func(string, ...any)) {

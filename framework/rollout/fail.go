@@ -1,8 +1,6 @@
 package rollout
 
 import (
-	"fmt"
-
 	"github.com/onsi/ginkgo/v2"
 
 	"rollcall.dev/framework/catalog"
@@ -18,16 +16,20 @@ func Fail(message string, callerSkip ...int) {
 	if len(callerSkip) > 0 {
 		skip = callerSkip[0]
 	}
-	if id, d := knownDeviation(); d != nil {
+	if id, d := excuse(); d != nil {
+		whose := "known deviation " + id + " of " + d.Implementation
+		if d.Implementation == "" {
+			whose = id + ", which binds nobody"
+		}
 		ginkgo.AddReportEntry(DeviationEntry, id+": "+message, ginkgo.ReportEntryVisibilityNever)
-		ginkgo.Skip(fmt.Sprintf("known deviation %s of %s: %s", id, environment.Deviations, d.Summary), skip+1)
+		ginkgo.Skip(whose+": "+d.Summary, skip+1)
 	}
 	ginkgo.Fail(message, skip+1)
 }
 
-// knownDeviation returns the deviation that excuses the current spec's failure, nil if there is none.
-func knownDeviation() (id string, d *catalog.Deviation) {
-	if environment == nil || environment.Deviations == "" {
+// excuse returns the deviation that excuses the current spec's failure, nil if there is none.
+func excuse() (id string, d *catalog.Deviation) {
+	if environment == nil {
 		return "", nil
 	}
 	for _, label := range ginkgo.CurrentSpecReport().Labels() {
@@ -35,7 +37,7 @@ func knownDeviation() (id string, d *catalog.Deviation) {
 		if !ok {
 			continue
 		}
-		d, err := behaviour.DeviationOf(environment.Deviations, environment.Provider.State().Version)
+		d, err := behaviour.Excuse(environment.Deviations, environment.Provider.State().Version)
 		if err != nil {
 			ginkgo.Fail("looking for known deviations: " + err.Error())
 		}
