@@ -68,4 +68,16 @@ var _ = Describe("Two DaemonSets with the same name and selector in two namespac
 		r.Settle(ctx)
 		Expect(elsewhere.State(twin)).To(rollout.KeepPods(kept.Pods))
 	})
+
+	It("each get a pod on a node that comes to match, whatever the other has there", catalog.Covers("B-10", "K-03"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 2)
+		r.LabelNode(ctx, nodes[0], "chosen")
+		elsewhere := r.Elsewhere(ctx, "twin")
+		elsewhere.Eventually(ctx, elsewhere.Create(ctx, fixtures.Fluentd())).Should(rollout.BeCompleteOn(nodes...))
+		ds := r.Create(ctx, fixtures.Fluentd(), r.NodesLabelled("chosen"))
+		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[0]))
+		r.Settle(ctx) // so that the label is what the controller has to notice
+		r.LabelNode(ctx, nodes[1], "chosen")
+		r.Soon(ctx, ds).Should(rollout.BeCompleteOn(nodes...))
+	})
 })

@@ -50,6 +50,17 @@ var _ = Describe("revisionHistoryLimit", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HaveRevisions(6, 7, 8, 9, 10, 11)))
 	})
 
+	It("takes the lowest number after a rollback, and not what was recorded first", catalog.Covers("I-13", "I-05"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		// minReadySeconds has the first two be recorded in different seconds.
+		ds := complete(ctx, r, limit(1), rollout.MinReadySeconds(2)).DaemonSet
+		updated(ctx, r, ds, tag("v2.6.0"))
+		updated(ctx, r, ds, fixtures.FluentdImage)
+		r.Eventually(ctx, ds).Should(recorded(tag("v2.6.0"), fixtures.FluentdImage))
+		updated(ctx, r, ds, tag("v2.5.1"))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveRevisions(3, 4), recorded(fixtures.FluentdImage, tag("v2.5.1"))))
+	})
+
 	It("takes away no revision that a pod still runs", catalog.Covers("I-13"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		// The pods are some seconds old before anything happens: of younger ones the judge does not know whether they or the revision came first.
