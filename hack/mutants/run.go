@@ -192,7 +192,7 @@ func suite(ctx context.Context, id string, settings []string) (kills []kill, unc
 	}
 	artifacts := filepath.Join(cache, "artifacts", id)
 	cmd := exec.CommandContext(ctx, rollcall, "e2e")
-	cmd.Env = append(os.Environ(), "REUSE=1", "CONTROLLER="+binary+" --kubeconfig={kubeconfig}", "DEVIATIONS=kube-controller-manager",
+	cmd.Env = append(os.Environ(), own, "REUSE=1", "CONTROLLER="+binary+" --kubeconfig={kubeconfig}", "DEVIATIONS=kube-controller-manager",
 		"ARTIFACTS="+artifacts, "PROVIDER=", "FOCUS=", "NODES=", "REPEAT=", "PROCS=")
 	cmd.Env = append(cmd.Env, settings...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

@@ -131,7 +131,7 @@ func mutantsByRollcall(ctx context.Context, o options) error {
 	if err != nil || k.Judged {
 		return err
 	}
-	strike() // hack/mutants makes its own
+	strike() // hack/mutants makes its own, and an idle one beside that would cost it time
 	out, runErr := hackMutants(ctx, o, "run")
 	killed, told := map[string]string{}, map[string]bool{}
 	for _, m := range noticed.FindAllStringSubmatch(out, -1) {
@@ -231,7 +231,7 @@ func onTheScene(ctx context.Context, id string, act func(*scene) error) (err err
 		return err
 	}
 	strike()
-	s, err := setTheScene(ctx, "PROVIDER=simulated", "CONTROLLER=true")
+	s, err := setTheScene(ctx, "simulated", false)
 	if err != nil {
 		return err
 	}
