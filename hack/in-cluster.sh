@@ -8,6 +8,7 @@ out=${ARTIFACTS:-_artifacts}/in-cluster
 focus=${FOCUS:-The task page|A stuck rollout|After the task page|The update strategy OnDelete}
 outside=${REPORT:-} shards=${SHARDS:-} kill=${KILL:-}
 unset ARTIFACTS FOCUS REPORT KUBECONFIG RESULTS PROVIDER REUSE SHARDS KILL
+export CLUSTER_OF=in-cluster # not the user's, which may be there beside it
 rollcall=.cache/bin/rollcall
 began=$SECONDS
 say() { printf 'in-cluster: %s (%d s)\n' "$*" $((SECONDS - began)); }
@@ -15,6 +16,7 @@ fail() { say "FAILED: $*"; exit 1; }
 [ -z "$kill" ] || [ "$kill" -lt "${shards:-0}" ] || fail "KILL=$kill: there is no such shard; SHARDS says how many there are"
 rm -rf "$out" && mkdir -p "$out/inside"
 
+"$rollcall" down # of a run that was killed
 PROVIDER=kind "$rollcall" up >"$out/up" || fail 'there is no cluster'
 tidy() {
   status=$?
