@@ -55,6 +55,7 @@ func replacePart(page, part, text string) (string, error) {
 // table is the rows of those that somebody has to notice, and of those that nobody has to, with what became of the former.
 type table struct {
 	rows, equivalent []string
+	accused          []string // of the equivalent, by what
 	judged, killed   int
 	seconds          float64
 }
@@ -64,6 +65,9 @@ func newTable(mutants []mutant, breaks func(mutant) string) (t table) {
 	for _, m := range mutants {
 		if m.Equivalent != "" {
 			t.equivalent = append(t.equivalent, fmt.Sprintf("| %s | %s | %s |", m.ID, cell(m.Wrong), cell(m.Equivalent)))
+			if r, err := loadResult(m.ID); err == nil && r.Killed {
+				t.accused = append(t.accused, fmt.Sprintf("**%s** by %s: %s", m.ID, cell(r.Specs[0].Spec), cell(r.Specs[0].Reason)))
+			}
 			continue
 		}
 		by, says, took := "", "", ""
@@ -85,6 +89,7 @@ func newTable(mutants []mutant, breaks func(mutant) string) (t table) {
 	}
 	slices.Sort(t.rows)
 	slices.Sort(t.equivalent)
+	slices.Sort(t.accused)
 	return t
 }
 
@@ -92,7 +97,11 @@ func (t table) unnoticed(heading string) string {
 	if len(t.equivalent) == 0 {
 		return ""
 	}
-	return heading + "\n\nThese changes break no promise.\n\n| mutant | what it does | why that is allowed |\n|---|---|---|\n" + strings.Join(t.equivalent, "\n") + "\n"
+	accused := ""
+	if len(t.accused) > 0 {
+		accused = " Accused all the same, which is wrong:\n\n- " + strings.Join(t.accused, "\n- ")
+	}
+	return heading + "\n\nThese changes break no promise." + accused + "\n\n| mutant | what it does | why that is allowed |\n|---|---|---|\n" + strings.Join(t.equivalent, "\n") + "\n"
 }
 
 func listedPart(mutants []mutant, unbroken result) string {

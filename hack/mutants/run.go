@@ -26,7 +26,7 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 	began := time.Now()
 	var c scene
 	defer c.down()
-	var survivors, unclear []string
+	var did tally
 	for i, m := range append([]mutant{unbroken(mutants, o)}, mutants...) {
 		if m.ID == original && (o.brief || o.operators > 0) || m.unjudged() {
 			continue
@@ -58,17 +58,37 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 			if r.Killed || r.Unclear != "" {
 				return errors.Join(errors.New("the unbroken controller does not pass: nothing that follows would prove anything"), os.Remove(resultPath(m.ID)))
 			}
-		case r.Unclear != "":
-			unclear = append(unclear, m.ID)
-		case !r.Killed && m.Equivalent == "":
-			survivors = append(survivors, m.ID)
+		default:
+			did.add(m, r)
 		}
 	}
-	if len(survivors)+len(unclear) > 0 {
-		return fmt.Errorf("of %d mutants %d survived (%s), and of %d nothing can be said (%s)",
-			len(mutants), len(survivors), strings.Join(survivors, " "), len(unclear), strings.Join(unclear, " "))
+	return did.err(len(mutants))
+}
+
+// tally is the mutants that make a run fail.
+type tally struct {
+	survivors, unclear []string
+	accused            []string // break no promise, and were killed all the same
+}
+
+func (t *tally) add(m mutant, r result) {
+	switch {
+	case r.Unclear != "":
+		t.unclear = append(t.unclear, m.ID)
+	case r.Killed && m.Equivalent != "":
+		fmt.Printf("  which is a false accusation: %s\n", m.Equivalent)
+		t.accused = append(t.accused, m.ID)
+	case !r.Killed && m.Equivalent == "":
+		t.survivors = append(t.survivors, m.ID)
 	}
-	return nil
+}
+
+func (t *tally) err(of int) error {
+	if len(t.survivors)+len(t.unclear)+len(t.accused) == 0 {
+		return nil
+	}
+	return fmt.Errorf("of %d mutants %d survived (%s), of %d nothing can be said (%s), and %d are accused though they break no promise (%s)", of,
+		len(t.survivors), strings.Join(t.survivors, " "), len(t.unclear), strings.Join(t.unclear, " "), len(t.accused), strings.Join(t.accused, " "))
 }
 
 // due are the mutants that run will judge, the others have their results.

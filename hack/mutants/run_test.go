@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// judged keeps results as a run does, in a folder of the test's own.
+func judged(t *testing.T, results ...result) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll(filepath.Join(cache, "results"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if err := r.save(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAFalseAccusationIsTold(t *testing.T) {
+	innocent := mutant{ID: "innocent", Wrong: "does it otherwise", Equivalent: "nobody promises how"}
+	noticed := result{ID: "innocent", Killed: true, Specs: []kill{{Spec: "The task page updates", Reason: "M-02: too many"}}}
+	var did tally
+	did.add(mutant{ID: "broken"}, result{ID: "broken", Killed: true, Specs: noticed.Specs})
+	did.add(innocent, result{ID: "innocent"})
+	if err := did.err(2); err != nil {
+		t.Errorf("a run in which all is as it should be ends with %v", err)
+	}
+	did.add(innocent, noticed)
+	if err := did.err(2); err == nil || !strings.Contains(err.Error(), "1 are accused though they break no promise (innocent)") {
+		t.Errorf("a run that accuses a correct controller ends with %v", err)
+	}
+
+	const accuses = "Accused all the same, which is wrong:\n\n- **innocent** by The task page updates: M-02: too many\n"
+	judged(t, noticed)
+	if page := listedPart([]mutant{innocent}, result{}); !strings.Contains(page, accuses) {
+		t.Errorf("the matrix does not say who is accused:\n%s", page)
+	}
+	judged(t, result{ID: "innocent"})
+	if page := listedPart([]mutant{innocent}, result{}); strings.Contains(page, "Accused") {
+		t.Errorf("the matrix accuses somebody:\n%s", page)
+	}
+}
