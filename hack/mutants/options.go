@@ -10,7 +10,7 @@ import (
 const (
 	// impatience shortens the suite's time limits: a controller that does nothing would cost minutes a spec. The unbroken controller is
 	// judged first, under the same limits, or a kill would prove nothing.
-	impatience = "0.4"
+	impatience = "0.6"
 	// defaultSeed makes two runs try the specs in the same order, so that the same one is the first to notice.
 	defaultSeed = 1
 	// expectedProcs is enough for the few specs of a mutant's behaviours; more would cost their start.
@@ -24,7 +24,7 @@ type options struct {
 	slice  time.Duration // FOR=9m: begin no further mutant after that time; the next run goes on
 	brief  bool          // BRIEF=1: the expected specs only; what survives those is not settled
 	procs  string        // PROCS=2: how many of the expected specs run at once
-	limits string        // TIMEOUT_FACTOR=0.5: more patience than impatience, on a machine that is busy
+	limits string        // TIMEOUT_FACTOR=1: more patience than impatience, on a machine that is busy
 	seed   int64
 
 	operators int    // OPERATORS=20: so many mutants that the operators make, chosen by SEED, instead of the listed ones

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // judged keeps results as a run does, in a folder of the test's own.
@@ -43,5 +45,16 @@ func TestAFalseAccusationIsTold(t *testing.T) {
 	judged(t, result{ID: "innocent"})
 	if page := listedPart([]mutant{innocent}, result{}); strings.Contains(page, "Accused") {
 		t.Errorf("the matrix accuses somebody:\n%s", page)
+	}
+}
+
+func TestTheMatrixIsMadeUnderTheLimitsThatItNames(t *testing.T) {
+	o, err := loadOptions(func(string) string { return "" }, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("MATRIX.md")
+	if says := fmt.Sprintf("(TIMEOUT_FACTOR=%s). Seed %d.", o.limits, o.seed); err != nil || !strings.Contains(string(text), says) {
+		t.Errorf("make mutants runs under other limits than the committed matrix, which does not say %q (%v)", says, err)
 	}
 }
