@@ -11,10 +11,9 @@ import (
 
 const page = "hack/mutants/MATRIX.md"
 
-// matrix writes what is known of each mutant into its part of the page, and leaves the other part as it is. A sample of the list is judged
-// to see whether the list still holds, not to be written down.
+// matrix writes what is known of each mutant into its part of the page, and leaves the other part as it is.
 func matrix(mutants []mutant, o options) error {
-	if o.sample > 0 {
+	if o.partial() {
 		return nil
 	}
 	// Half a matrix looks like a whole one, and must not take its place when a run is broken off.

@@ -25,6 +25,8 @@ type options struct {
 	brief  bool          // BRIEF=1: the expected specs only; what survives those is not settled
 	procs  string        // PROCS=2: how many of the expected specs run at once
 	limits string        // TIMEOUT_FACTOR=1: more patience than impatience, on a machine that is busy
+	labels string        // LABELS and FOCUS: of what would be tried only these specs, to bisect
+	focus  string
 	seed   int64
 
 	operators int    // OPERATORS=20: so many mutants that the operators make, chosen by SEED, instead of the listed ones
@@ -34,7 +36,7 @@ type options struct {
 }
 
 func loadOptions(env func(string) string, today time.Time) (options, error) {
-	o := options{again: env("AGAIN") == "1", full: env("FULL") == "1", brief: env("BRIEF") == "1", procs: cmp.Or(env("PROCS"), expectedProcs), limits: cmp.Or(env("TIMEOUT_FACTOR"), impatience), seed: defaultSeed, base: env("BASE"), first: env("FIRST")}
+	o := options{again: env("AGAIN") == "1", full: env("FULL") == "1", brief: env("BRIEF") == "1", procs: cmp.Or(env("PROCS"), expectedProcs), limits: cmp.Or(env("TIMEOUT_FACTOR"), impatience), labels: env("LABELS"), focus: env("FOCUS"), seed: defaultSeed, base: env("BASE"), first: env("FIRST")}
 	var err error
 	if v := env("FOR"); v != "" {
 		if o.slice, err = time.ParseDuration(v); err != nil {
@@ -60,6 +62,9 @@ func loadOptions(env func(string) string, today time.Time) (options, error) {
 	}
 	return o, nil
 }
+
+// partial says whether only some specs are tried: that is to see how these do, and neither to be kept nor to be written down.
+func (o options) partial() bool { return o.sample > 0 || o.labels != "" || o.focus != "" }
 
 func number(env func(string) string, name string) (int, error) {
 	v := env(name)

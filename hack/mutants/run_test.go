@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,5 +57,33 @@ func TestTheMatrixIsMadeUnderTheLimitsThatItNames(t *testing.T) {
 	text, err := os.ReadFile("MATRIX.md")
 	if says := fmt.Sprintf("(TIMEOUT_FACTOR=%s). Seed %d.", o.limits, o.seed); err != nil || !strings.Contains(string(text), says) {
 		t.Errorf("make mutants runs under other limits than the committed matrix, which does not say %q (%v)", says, err)
+	}
+}
+
+func TestLabelsAndFocusLeaveSomeOfEachStage(t *testing.T) {
+	o, err := loadOptions(func(name string) string {
+		return map[string]string{"LABELS": "core || C-05", "FOCUS": "stuck"}[name]
+	}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	judged(t, result{ID: "broken"})
+	// A stand-in for rollcall, and no spec is in any selection.
+	err = errors.Join(os.MkdirAll(filepath.Dir(rollcall), 0o755),
+		os.WriteFile(rollcall, []byte("#!/bin/sh\necho \"$LABELS $FOCUS\" >>calls\necho selects no spec\nexit 2\n"), 0o755))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := judge(t.Context(), mutant{ID: "broken", Behaviours: []string{"C-07"}}, o)
+	if err != nil || r.Unclear == "" {
+		t.Errorf("a mutant that no spec was tried on is %s (%v)", r, err)
+	}
+	calls, err := os.ReadFile("calls")
+	want := "((C-07) && !slow) && (core || C-05) stuck\n((C-07) && slow) && (core || C-05) stuck\n(!(C-07)) && (core || C-05) stuck\n"
+	if err != nil || string(calls) != want {
+		t.Errorf("these were tried (%v):\n%swant\n%s", err, calls, want)
+	}
+	if left := due([]mutant{{ID: "broken"}}, o); len(left) != 1 || !o.partial() {
+		t.Error("the result of all specs is taken for that of some")
 	}
 }
