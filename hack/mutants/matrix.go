@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +12,11 @@ import (
 
 const page = "hack/mutants/MATRIX.md"
 
-// matrix writes what is known of each mutant into its part of the page, and leaves the other part as it is.
+// whole is the matrix itself, mutant by spec: too much for the page.
+const whole = cache + "/matrix.csv"
+
+// matrix writes what is known of each mutant into its part of the page, and leaves the other part as it is. Which specs noticed it, all of
+// them after FULL=1, is a file beside the results.
 func matrix(mutants []mutant, o options) error {
 	if o.partial() {
 		return nil
@@ -20,6 +25,9 @@ func matrix(mutants []mutant, o options) error {
 	if missing := due(mutants, options{}); len(missing) > 0 {
 		fmt.Printf("MATRIX.md stays as it is: %d of %d are still to be judged, from %s on\n", len(missing), len(mutants), missing[0].ID)
 		return nil
+	}
+	if err := writeWhole(mutants); err != nil {
+		return err
 	}
 	old, err := os.ReadFile(page)
 	if err != nil {
@@ -80,6 +88,9 @@ func newTable(mutants []mutant, breaks func(mutant) string) (t table) {
 			case r.Killed:
 				t.killed++
 				by, says = r.Specs[0].Spec, r.Specs[0].Reason
+				if more := len(r.Specs) - 1; r.Full && more > 0 {
+					by += fmt.Sprintf(", and %d more", more)
+				}
 			default:
 				by = "**survived**"
 			}
@@ -118,6 +129,30 @@ func operatorsPart(mutants []mutant, o options) string {
 		"which the unbroken controller then has to pass under the same limits. Of %d that break a promise, %d have been judged and %d were killed; %d break none.\n\n", len(mutants), o.seed, len(t.rows), t.judged, t.killed, len(t.equivalent)) +
 		"| mutant | what is wrong | first killed by | which said | seconds |\n|---|---|---|---|---|\n" +
 		strings.Join(t.rows, "\n") + "\n" + t.unnoticed("\n### Not to be noticed either")
+}
+
+// writeWhole writes a line for every spec that noticed a mutant. Only of a mutant on which all were tried do they say who did not.
+func writeWhole(mutants []mutant) error {
+	lines := [][]string{{"mutant", "tried", "spec", "invariant", "behaviours", "reason"}}
+	for _, m := range mutants {
+		r, err := loadResult(m.ID)
+		if err != nil {
+			continue
+		}
+		tried := "until one noticed"
+		if r.Full {
+			tried = "all"
+		}
+		for _, k := range r.Specs {
+			lines = append(lines, []string{m.ID, tried, k.Spec, k.Invariant, k.Behaviours, k.Reason})
+		}
+	}
+	file, err := os.Create(whole)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return csv.NewWriter(file).WriteAll(lines)
 }
 
 // cell is text as it stands in a table: on one line, not too long, and nothing in it taken for Markdown.

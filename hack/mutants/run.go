@@ -28,11 +28,11 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 	defer c.down()
 	var did tally
 	for i, m := range append([]mutant{unbroken(mutants, o)}, mutants...) {
-		if m.ID == original && (o.brief || o.operators > 0) || m.unjudged() {
+		if m.ID == original && (o.brief || o.operators > 0 && !o.full) || m.unjudged() {
 			continue
 		}
-		r, err := loadResult(m.ID)
-		if err != nil || o.again || o.partial() {
+		r, ok := settled(m.ID, o)
+		if !ok {
 			if o.slice > 0 && time.Since(began) > o.slice {
 				if o.partial() { // tomorrow's sample is another one anyway
 					fmt.Printf("%s are over: %d of %d were not tried\n", o.slice, len(mutants)-i+1, len(mutants))
@@ -43,6 +43,7 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 			if err := c.up(ctx); err != nil {
 				return err
 			}
+			var err error
 			if r, err = judge(ctx, m, o); err != nil {
 				return fmt.Errorf("mutant %s: %w", m.ID, err)
 			}
@@ -98,7 +99,7 @@ func (t *tally) err(of int) error {
 // due are the mutants that run will judge, the others have their results.
 func due(mutants []mutant, o options) (left []mutant) {
 	for _, m := range mutants {
-		if _, err := loadResult(m.ID); !m.unjudged() && (err != nil || o.again || o.partial()) {
+		if _, ok := settled(m.ID, o); !ok && !m.unjudged() {
 			left = append(left, m)
 		}
 	}
@@ -166,7 +167,7 @@ func (o options) among(labels string) string {
 
 func judge(ctx context.Context, m mutant, o options) (result, error) {
 	began := time.Now()
-	r := result{ID: m.ID, Seed: o.seed, Patience: o.limits}
+	r := result{ID: m.ID, Seed: o.seed, Patience: o.limits, Full: o.full}
 	for _, s := range stages(m, o) {
 		kills, unclear, err := suite(ctx, m.ID, append(s.settings, "LABELS="+s.labels, "FOCUS="+o.focus, "TIMEOUT_FACTOR="+o.limits, fmt.Sprintf("SEED=%d", o.seed)))
 		if err != nil {

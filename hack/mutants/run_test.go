@@ -87,3 +87,37 @@ func TestLabelsAndFocusLeaveSomeOfEachStage(t *testing.T) {
 		t.Error("the result of all specs is taken for that of some")
 	}
 }
+
+func TestAllSpecsThatNoticed(t *testing.T) {
+	two := []kill{{Spec: "one, two", Invariant: "M-02", Behaviours: "C-05 C-07", Reason: "too many"}, {Spec: "three", Reason: "too late"}}
+	once, all := result{ID: "once", Killed: true, Specs: two}, result{ID: "all", Killed: true, Full: true, Specs: two}
+	judged(t, once, all)
+	mutants := []mutant{{ID: "once", Wrong: "errs"}, {ID: "all", Wrong: "errs too"}}
+
+	// That two noticed at once says nothing of the others.
+	page := listedPart(mutants, result{})
+	if !strings.Contains(page, "| one, two, and 1 more |") || !strings.Contains(page, "| one, two |") {
+		t.Errorf("the matrix says:\n%s", page)
+	}
+	if err := writeWhole(mutants); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(whole)
+	want := `mutant,tried,spec,invariant,behaviours,reason
+once,until one noticed,"one, two",M-02,C-05 C-07,too many
+once,until one noticed,three,,,too late
+all,all,"one, two",M-02,C-05 C-07,too many
+all,all,three,,,too late
+`
+	if err != nil || string(got) != want {
+		t.Errorf("all that noticed are (%v):\n%swant\n%s", err, got, want)
+	}
+
+	// FULL=1 goes on with those that a run left at the first kill.
+	if left := due(mutants, options{full: true}); len(left) != 1 || left[0].ID != "once" {
+		t.Errorf("FULL=1 has still to judge %v", left)
+	}
+	if left := due(mutants, options{}); len(left) > 0 {
+		t.Errorf("without it %v are still to be judged", left)
+	}
+}
