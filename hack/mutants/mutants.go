@@ -10,7 +10,7 @@
 //	                                      OPERATORS=20 takes so many that standard operators make (operators.go), chosen by SEED, and
 //	                                      leaves out those that equivalent.yaml speaks of; FIRST='C-05 || C-07' tries these specs first
 //	                                      SAMPLE=10 tries so many of the list, chosen by SEED or the date, by their expected specs;
-//	                                      BASE=commit adds those of the spec files that differ from it
+//	                                      BASE=commit tries first as many of those that break what was touched since
 //	                                      LABELS and FOCUS try only these specs of what would be tried, and keep no result
 //	go run ./hack/mutants matrix          writes MATRIX.md from the results, with OPERATORS its part about those, and matrix.csv, mutant by spec
 //	go run ./hack/mutants benign [id …]   builds the controllers of benign.yaml, which are correct, and prints where they are

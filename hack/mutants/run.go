@@ -23,7 +23,6 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 	if err := os.MkdirAll(filepath.Join(cache, "results"), 0o755); err != nil {
 		return err
 	}
-	began := time.Now()
 	var c scene
 	defer c.down()
 	var did tally
@@ -33,8 +32,8 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 		}
 		r, ok := settled(m.ID, o)
 		if !ok {
-			if o.slice > 0 && time.Since(began) > o.slice {
-				if o.partial() { // tomorrow's sample is another one anyway
+			if o.slice > 0 && time.Since(o.began) > o.slice {
+				if o.partial() && i > 1 { // tomorrow's sample is another one anyway, but none at all is no sample
 					fmt.Printf("%s are over: %d of %d were not tried\n", o.slice, len(mutants)-i+1, len(mutants))
 					break
 				}

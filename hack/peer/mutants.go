@@ -118,7 +118,7 @@ var (
 
 func hackMutants(ctx context.Context, o options, command string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "run", "./hack/mutants", command)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("SAMPLE=%d", o.sample), fmt.Sprintf("SEED=%d", o.seed), "FOR=", "PROVIDER=", "LABELS=", "FOCUS=")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("SAMPLE=%d", o.sample), fmt.Sprintf("SEED=%d", o.seed), "FOR=", "BASE=", "PROVIDER=", "LABELS=", "FOCUS=")
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	out, err := cmd.Output()
