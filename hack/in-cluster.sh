@@ -2,12 +2,15 @@
 # The suite inside the cluster that it judges: its image is made, brought to a kind cluster, and run there as the Job of hack/ci/in-cluster,
 # or with SHARDS=3 as an Indexed Job of so many pods. It must come to the same verdicts as a run from outside: that of the report in REPORT,
 # or one that is made here. With KILL=1 the pod of shard 1 is killed amid its specs: those that it had must count as not run, and no other.
+# FOCUS and LABELS choose the specs, inside and outside.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${ARTIFACTS:-_artifacts}/in-cluster
-focus=${FOCUS:-The task page|A stuck rollout|After the task page|The update strategy OnDelete}
+focus=${FOCUS:-} labels=${LABELS:-}
+[ -n "$focus$labels" ] || focus='The task page|A stuck rollout|After the task page|The update strategy OnDelete'
 outside=${REPORT:-} shards=${SHARDS:-} kill=${KILL:-}
 unset ARTIFACTS FOCUS REPORT KUBECONFIG RESULTS PROVIDER REUSE SHARDS KILL
+export CLUSTER_OF=in-cluster # not the user's, which may be there beside it
 rollcall=.cache/bin/rollcall
 began=$SECONDS
 say() { printf 'in-cluster: %s (%d s)\n' "$*" $((SECONDS - began)); }
@@ -15,6 +18,7 @@ fail() { say "FAILED: $*"; exit 1; }
 [ -z "$kill" ] || [ "$kill" -lt "${shards:-0}" ] || fail "KILL=$kill: there is no such shard; SHARDS says how many there are"
 rm -rf "$out" && mkdir -p "$out/inside"
 
+"$rollcall" down # of a run that was killed
 PROVIDER=kind "$rollcall" up >"$out/up" || fail 'there is no cluster'
 tidy() {
   status=$?
@@ -38,7 +42,7 @@ fi
 # kind's node image of this repository has no kube-proxy, so the service's address, which pods are told, leads nowhere.
 server=$(kubectl get endpointslices --selector kubernetes.io/service-name=kubernetes --output 'jsonpath={.items[0].endpoints[0].addresses[0]}:{.items[0].ports[0].port}')
 kubectl set env --local --filename "$out/job.yaml" --output yaml \
-  KUBERNETES_SERVICE_HOST="${server%:*}" KUBERNETES_SERVICE_PORT="${server##*:}" FOCUS="$focus" | kubectl apply -f -
+  KUBERNETES_SERVICE_HOST="${server%:*}" KUBERNETES_SERVICE_PORT="${server##*:}" ${focus:+"FOCUS=$focus"} ${labels:+"LABELS=$labels"} | kubectl apply -f -
 kubectl wait --namespace rollcall --for=jsonpath='{.status.ready}'="${shards:-1}" job/rollcall --timeout=120s
 if [ -n "$kill" ]; then
   victim=$(kubectl get pods --namespace rollcall --selector "batch.kubernetes.io/job-completion-index=$kill" --output name)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
@@ -11,16 +12,22 @@ import (
 
 const page = "hack/mutants/MATRIX.md"
 
-// matrix writes what is known of each mutant into its part of the page, and leaves the other part as it is. A sample of the list is judged
-// to see whether the list still holds, not to be written down.
+// whole is the matrix itself, mutant by spec: too much for the page.
+const whole = cache + "/matrix.csv"
+
+// matrix writes what is known of each mutant into its part of the page, and leaves the other part as it is. Which specs noticed it, all of
+// them after FULL=1, is a file beside the results.
 func matrix(mutants []mutant, o options) error {
-	if o.sample > 0 {
+	if o.partial() {
 		return nil
 	}
 	// Half a matrix looks like a whole one, and must not take its place when a run is broken off.
 	if missing := due(mutants, options{}); len(missing) > 0 {
 		fmt.Printf("MATRIX.md stays as it is: %d of %d are still to be judged, from %s on\n", len(missing), len(mutants), missing[0].ID)
 		return nil
+	}
+	if err := writeWhole(mutants); err != nil {
+		return err
 	}
 	old, err := os.ReadFile(page)
 	if err != nil {
@@ -55,6 +62,7 @@ func replacePart(page, part, text string) (string, error) {
 // table is the rows of those that somebody has to notice, and of those that nobody has to, with what became of the former.
 type table struct {
 	rows, equivalent []string
+	accused          []string // of the equivalent, by what
 	judged, killed   int
 	seconds          float64
 }
@@ -64,6 +72,9 @@ func newTable(mutants []mutant, breaks func(mutant) string) (t table) {
 	for _, m := range mutants {
 		if m.Equivalent != "" {
 			t.equivalent = append(t.equivalent, fmt.Sprintf("| %s | %s | %s |", m.ID, cell(m.Wrong), cell(m.Equivalent)))
+			if r, err := loadResult(m.ID); err == nil && r.Killed {
+				t.accused = append(t.accused, fmt.Sprintf("**%s** by %s: %s", m.ID, cell(r.Specs[0].Spec), cell(r.Specs[0].Reason)))
+			}
 			continue
 		}
 		by, says, took := "", "", ""
@@ -77,6 +88,9 @@ func newTable(mutants []mutant, breaks func(mutant) string) (t table) {
 			case r.Killed:
 				t.killed++
 				by, says = r.Specs[0].Spec, r.Specs[0].Reason
+				if more := len(r.Specs) - 1; r.Full && more > 0 {
+					by += fmt.Sprintf(", and %d more", more)
+				}
 			default:
 				by = "**survived**"
 			}
@@ -85,6 +99,7 @@ func newTable(mutants []mutant, breaks func(mutant) string) (t table) {
 	}
 	slices.Sort(t.rows)
 	slices.Sort(t.equivalent)
+	slices.Sort(t.accused)
 	return t
 }
 
@@ -92,7 +107,11 @@ func (t table) unnoticed(heading string) string {
 	if len(t.equivalent) == 0 {
 		return ""
 	}
-	return heading + "\n\nThese changes break no promise.\n\n| mutant | what it does | why that is allowed |\n|---|---|---|\n" + strings.Join(t.equivalent, "\n") + "\n"
+	accused := ""
+	if len(t.accused) > 0 {
+		accused = " Accused all the same, which is wrong:\n\n- " + strings.Join(t.accused, "\n- ")
+	}
+	return heading + "\n\nThese changes break no promise." + accused + "\n\n| mutant | what it does | why that is allowed |\n|---|---|---|\n" + strings.Join(t.equivalent, "\n") + "\n"
 }
 
 func listedPart(mutants []mutant, unbroken result) string {
@@ -110,6 +129,30 @@ func operatorsPart(mutants []mutant, o options) string {
 		"which the unbroken controller then has to pass under the same limits. Of %d that break a promise, %d have been judged and %d were killed; %d break none.\n\n", len(mutants), o.seed, len(t.rows), t.judged, t.killed, len(t.equivalent)) +
 		"| mutant | what is wrong | first killed by | which said | seconds |\n|---|---|---|---|---|\n" +
 		strings.Join(t.rows, "\n") + "\n" + t.unnoticed("\n### Not to be noticed either")
+}
+
+// writeWhole writes a line for every spec that noticed a mutant. Only of a mutant on which all were tried do they say who did not.
+func writeWhole(mutants []mutant) error {
+	lines := [][]string{{"mutant", "tried", "spec", "invariant", "behaviours", "reason"}}
+	for _, m := range mutants {
+		r, err := loadResult(m.ID)
+		if err != nil {
+			continue
+		}
+		tried := "until one noticed"
+		if r.Full {
+			tried = "all"
+		}
+		for _, k := range r.Specs {
+			lines = append(lines, []string{m.ID, tried, k.Spec, k.Invariant, k.Behaviours, k.Reason})
+		}
+	}
+	file, err := os.Create(whole)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return csv.NewWriter(file).WriteAll(lines)
 }
 
 // cell is text as it stands in a table: on one line, not too long, and nothing in it taken for Markdown.

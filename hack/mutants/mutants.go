@@ -4,13 +4,15 @@
 //	go run ./hack/mutants list [id …]     says what is wrong with each
 //	go run ./hack/mutants build [id …]    builds them
 //	go run ./hack/mutants run [id …]      runs the suite against each until its first kill, resuming where an earlier run stopped;
-//	                                      AGAIN=1 does not resume, FULL=1 does not stop at a kill, BRIEF=1 runs the expected specs only,
-//	                                      FOR=9m leaves the rest to the next run (of a sample, for good), SEED=n
+//	                                      AGAIN=1 does not resume, FULL=1 does not stop at a kill, nor is content where an earlier run did,
+//	                                      BRIEF=1 runs the expected specs only, SEED=n,
+//	                                      FOR=9m leaves the rest to the next run (of a sample, for good)
 //	                                      OPERATORS=20 takes so many that standard operators make (operators.go), chosen by SEED, and
 //	                                      leaves out those that equivalent.yaml speaks of; FIRST='C-05 || C-07' tries these specs first
 //	                                      SAMPLE=10 tries so many of the list, chosen by SEED or the date, by their expected specs;
-//	                                      BASE=commit adds those of the spec files that differ from it
-//	go run ./hack/mutants matrix          writes MATRIX.md from the results, with OPERATORS its part about those
+//	                                      BASE=commit tries first as many of those that break what was touched since
+//	                                      LABELS and FOCUS try only these specs of what would be tried, and keep no result
+//	go run ./hack/mutants matrix          writes MATRIX.md from the results, with OPERATORS its part about those, and matrix.csv, mutant by spec
 //	go run ./hack/mutants benign [id …]   builds the controllers of benign.yaml, which are correct, and prints where they are
 package main
 

@@ -1,6 +1,11 @@
 package main
 
 import (
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -166,6 +171,48 @@ func TestCovered(t *testing.T) {
 		Entry("b", catalog.CoversWith([]catalog.Need{catalog.Surge}, "D-11"), f); say("Z-99")`)
 	if want := []string{"C-05", "C-12", "D-11"}; !slices.Equal(got, want) {
 		t.Errorf("the specs cover %v, and %v is read", want, got)
+	}
+}
+
+func TestTouchedMutantsComeFirst(t *testing.T) {
+	all := []mutant{{ID: "a", Behaviours: []string{"C-01"}}, {ID: "b", Behaviours: []string{"C-05", "M-02"}}, {ID: "c", Behaviours: []string{"D-01"}}, {ID: "d", Behaviours: []string{"M-02"}}, {ID: "e", Behaviours: []string{"M-02"}}}
+	var got []string
+	for _, m := range firstOf(all, map[string]bool{"M-02": true}, 2, all[:3]) {
+		got = append(got, m.ID)
+	}
+	if want := []string{"b", "d", "a", "c"}; !slices.Equal(got, want) {
+		t.Errorf("the sample is %v, want %v", got, want)
+	}
+}
+
+func TestTouched(t *testing.T) {
+	t.Chdir(t.TempDir())
+	git := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command("git", append([]string{"-c", "user.name=a", "-c", "user.email=a"}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	write := func(name, text string) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git("init", "--quiet")
+	write("suites/surge/surge.go", `Covers("D-01")`)
+	git("add", ".")
+	git("commit", "--quiet", "--message=before")
+	write("suites/rollout/budget.go", `Covers("C-05", "C-07"); say("Z-99")`)
+	write("framework/invariant/budget.go", `ID: "M-02"`)
+	write("framework/invariant/budget_test.go", `"M-03"`)
+	git("add", ".")
+	got, err := touched(t.Context(), "HEAD")
+	if want := map[string]bool{"C-05": true, "C-07": true, "M-02": true}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("touched are %v (%v), want %v", got, err, want)
+	}
+	if _, err := touched(t.Context(), "nowhere"); err == nil {
+		t.Error("a commit that is not there is compared with")
 	}
 }
 

@@ -17,7 +17,9 @@ type result struct {
 	Patience string `json:"patience"`
 	// Stage is "expected" where the specs of its behaviours killed it, "all" where the whole suite was needed.
 	Stage string `json:"stage"`
-	// Specs are those that failed, with the invariant that was violated, if one was.
+	// Full says that all specs were tried, though one had noticed: FULL=1.
+	Full bool `json:"full,omitempty"`
+	// Specs are those that failed, with the invariant that was violated, if one was. Without Full there may be several where they ran at once.
 	Specs []kill `json:"specs,omitempty"`
 	// Unclear says why nothing is known: the run broke off for a reason of ours, or the controller ended by itself.
 	Unclear string `json:"unclear,omitempty"`
@@ -48,6 +50,12 @@ func loadResult(id string) (r result, err error) {
 		return r, err
 	}
 	return r, json.Unmarshal(text, &r)
+}
+
+// settled returns a mutant's result, and whether it stands, so that the mutant is not judged again.
+func settled(id string, o options) (result, bool) {
+	r, err := loadResult(id)
+	return r, err == nil && !o.again && !o.partial() && (r.Full || !r.Killed || !o.full)
 }
 
 func (r result) save() error {

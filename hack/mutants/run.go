@@ -23,18 +23,17 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 	if err := os.MkdirAll(filepath.Join(cache, "results"), 0o755); err != nil {
 		return err
 	}
-	began := time.Now()
 	var c scene
 	defer c.down()
-	var survivors, unclear []string
+	var did tally
 	for i, m := range append([]mutant{unbroken(mutants, o)}, mutants...) {
-		if m.ID == original && (o.brief || o.operators > 0) || m.unjudged() {
+		if m.ID == original && (o.brief || o.operators > 0 && !o.full) || m.unjudged() {
 			continue
 		}
-		r, err := loadResult(m.ID)
-		if err != nil || o.again || o.sample > 0 {
-			if o.slice > 0 && time.Since(began) > o.slice {
-				if o.sample > 0 { // tomorrow's is another one anyway
+		r, ok := settled(m.ID, o)
+		if !ok {
+			if o.slice > 0 && time.Since(o.began) > o.slice {
+				if o.partial() && i > 1 { // tomorrow's sample is another one anyway, but none at all is no sample
 					fmt.Printf("%s are over: %d of %d were not tried\n", o.slice, len(mutants)-i+1, len(mutants))
 					break
 				}
@@ -43,10 +42,11 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 			if err := c.up(ctx); err != nil {
 				return err
 			}
+			var err error
 			if r, err = judge(ctx, m, o); err != nil {
 				return fmt.Errorf("mutant %s: %w", m.ID, err)
 			}
-			if o.sample == 0 && (!o.brief || r.Killed) {
+			if !o.partial() && (!o.brief || r.Killed) {
 				if err := r.save(); err != nil {
 					return err
 				}
@@ -56,25 +56,49 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 		switch {
 		case m.ID == original:
 			if r.Killed || r.Unclear != "" {
-				return errors.Join(errors.New("the unbroken controller does not pass: nothing that follows would prove anything"), os.Remove(resultPath(m.ID)))
+				err := errors.New("the unbroken controller does not pass: nothing that follows would prove anything")
+				if !o.partial() {
+					err = errors.Join(err, os.Remove(resultPath(m.ID)))
+				}
+				return err
 			}
-		case r.Unclear != "":
-			unclear = append(unclear, m.ID)
-		case !r.Killed && m.Equivalent == "":
-			survivors = append(survivors, m.ID)
+		default:
+			did.add(m, r)
 		}
 	}
-	if len(survivors)+len(unclear) > 0 {
-		return fmt.Errorf("of %d mutants %d survived (%s), and of %d nothing can be said (%s)",
-			len(mutants), len(survivors), strings.Join(survivors, " "), len(unclear), strings.Join(unclear, " "))
+	return did.err(len(mutants))
+}
+
+// tally is the mutants that make a run fail.
+type tally struct {
+	survivors, unclear []string
+	accused            []string // break no promise, and were killed all the same
+}
+
+func (t *tally) add(m mutant, r result) {
+	switch {
+	case r.Unclear != "":
+		t.unclear = append(t.unclear, m.ID)
+	case r.Killed && m.Equivalent != "":
+		fmt.Printf("  which is a false accusation: %s\n", m.Equivalent)
+		t.accused = append(t.accused, m.ID)
+	case !r.Killed && m.Equivalent == "":
+		t.survivors = append(t.survivors, m.ID)
 	}
-	return nil
+}
+
+func (t *tally) err(of int) error {
+	if len(t.survivors)+len(t.unclear)+len(t.accused) == 0 {
+		return nil
+	}
+	return fmt.Errorf("of %d mutants %d survived (%s), of %d nothing can be said (%s), and %d are accused though they break no promise (%s)", of,
+		len(t.survivors), strings.Join(t.survivors, " "), len(t.unclear), strings.Join(t.unclear, " "), len(t.accused), strings.Join(t.accused, " "))
 }
 
 // due are the mutants that run will judge, the others have their results.
 func due(mutants []mutant, o options) (left []mutant) {
 	for _, m := range mutants {
-		if _, err := loadResult(m.ID); !m.unjudged() && (err != nil || o.again || o.sample > 0) {
+		if _, ok := settled(m.ID, o); !ok && !m.unjudged() {
 			left = append(left, m)
 		}
 	}
@@ -98,32 +122,33 @@ func unbroken(mutants []mutant, o options) mutant {
 // stage is one run of the suite against a mutant.
 type stage struct {
 	name     string
+	labels   string
 	settings []string
 }
 
 // stages are tried until one kills: the specs of what the mutant breaks, then all others. Of a change that an operator made nobody knows
-// what it breaks.
+// what it breaks. LABELS and FOCUS leave some of each.
 func stages(m mutant, o options) []stage {
 	expected := strings.Join(m.Behaviours, " || ")
-	first := "FAIL_FAST=1"
+	const first = "FAIL_FAST=1"
 	switch {
 	case m.ID == original && o.sample > 0:
-		return []stage{{"expected", []string{"LABELS=" + expected, "PROCS=" + o.procs}}}
+		return []stage{{"expected", o.among(expected), []string{"PROCS=" + o.procs}}}
 	case m.ID == original || o.full:
-		return []stage{{"quick", []string{"LABELS=!slow"}}, {"slow", []string{"LABELS=slow"}}}
+		return []stage{{"quick", o.among("!slow"), nil}, {"slow", o.among("slow"), nil}}
 	case m.edit != nil:
 		var all []stage
 		for _, s := range []struct{ name, labels string }{{"first", o.first}, {"quick", "!slow"}, {"slow", "slow"}} {
 			if s.labels != "" && (s.name == "first" || !o.brief) {
-				all = append(all, stage{s.name, []string{first, "LABELS=" + s.labels, "PROCS=" + o.procs}})
+				all = append(all, stage{s.name, o.among(s.labels), []string{first, "PROCS=" + o.procs}})
 			}
 		}
 		return all
 	}
 	all := []stage{
-		{"expected", []string{first, "LABELS=(" + expected + ") && !slow", "PROCS=" + o.procs}},
-		{"expected", []string{first, "LABELS=(" + expected + ") && slow", "PROCS=" + o.procs}},
-		{"all", []string{first, "LABELS=!(" + expected + ")"}},
+		{"expected", o.among("(" + expected + ") && !slow"), []string{first, "PROCS=" + o.procs}},
+		{"expected", o.among("(" + expected + ") && slow"), []string{first, "PROCS=" + o.procs}},
+		{"all", o.among("!(" + expected + ")"), []string{first}},
 	}
 	if o.brief || o.sample > 0 {
 		return all[:2]
@@ -131,13 +156,24 @@ func stages(m mutant, o options) []stage {
 	return all
 }
 
+// among is a label filter for what LABELS names of these specs.
+func (o options) among(labels string) string {
+	if o.labels == "" {
+		return labels
+	}
+	return "(" + labels + ") && (" + o.labels + ")"
+}
+
 func judge(ctx context.Context, m mutant, o options) (result, error) {
 	began := time.Now()
-	r := result{ID: m.ID, Seed: o.seed, Patience: o.limits}
+	r := result{ID: m.ID, Seed: o.seed, Patience: o.limits, Full: o.full}
 	for _, s := range stages(m, o) {
-		kills, unclear, err := suite(ctx, m.ID, append(s.settings, "TIMEOUT_FACTOR="+o.limits, fmt.Sprintf("SEED=%d", o.seed)))
+		kills, unclear, err := suite(ctx, m.ID, append(s.settings, "LABELS="+s.labels, "FOCUS="+o.focus, "TIMEOUT_FACTOR="+o.limits, fmt.Sprintf("SEED=%d", o.seed)))
 		if err != nil {
 			return r, err
+		}
+		if unclear == selectsNone { // no slow ones, say
+			continue
 		}
 		r.Stage, r.Specs, r.Unclear = s.name, append(r.Specs, kills...), unclear
 		if m.edit != nil && unclear == endedByItself {
@@ -153,6 +189,9 @@ func judge(ctx context.Context, m mutant, o options) (result, error) {
 		if r.Unclear != "" || r.Killed && !o.full {
 			break
 		}
+	}
+	if r.Stage == "" {
+		r.Unclear = "no spec of those that would be tried is one of LABELS and FOCUS"
 	}
 	r.Seconds = time.Since(began).Seconds()
 	return r, nil
@@ -192,16 +231,16 @@ func suite(ctx context.Context, id string, settings []string) (kills []kill, unc
 	}
 	artifacts := filepath.Join(cache, "artifacts", id)
 	cmd := exec.CommandContext(ctx, rollcall, "e2e")
-	cmd.Env = append(os.Environ(), "REUSE=1", "CONTROLLER="+binary+" --kubeconfig={kubeconfig}", "DEVIATIONS=kube-controller-manager",
-		"ARTIFACTS="+artifacts, "PROVIDER=", "FOCUS=", "NODES=", "REPEAT=", "PROCS=")
+	cmd.Env = append(os.Environ(), own, "REUSE=1", "CONTROLLER="+binary+" --kubeconfig={kubeconfig}", "DEVIATIONS=kube-controller-manager",
+		"ARTIFACTS="+artifacts, "PROVIDER=", "LABELS=", "FOCUS=", "NODES=", "REPEAT=", "PROCS=")
 	cmd.Env = append(cmd.Env, settings...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	out, runErr := cmd.CombinedOutput()
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
-	if strings.Contains(string(out), "selects no spec") {
-		return nil, "", nil
+	if strings.Contains(string(out), selectsNone) {
+		return nil, selectsNone, nil
 	}
 	var exit *exec.ExitError
 	if runErr != nil && (!errors.As(runErr, &exit) || exit.ExitCode() != specsFailed) {
@@ -240,6 +279,9 @@ const anySpec = "any"
 
 // endedByItself is what rollcall says of a CONTROLLER that does not stay up.
 const endedByItself = "ended by itself"
+
+// selectsNone is what rollcall says of LABELS and FOCUS that no spec has.
+const selectsNone = "selects no spec"
 
 // specsFailed is rollcall's exit code where the suite came to its end and did not pass.
 const specsFailed = 1

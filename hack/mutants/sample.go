@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -75,36 +74,61 @@ func mutateAll(sources map[string]string) ([]mutant, error) {
 	return all, nil
 }
 
-// sample returns some of the listed mutants, chosen by the seed, and after them all that break what a spec file that differs from the
-// base commit covers.
+// sample returns some of the listed mutants, chosen by the seed, and before them, for time may end, as many of those that break what was
+// touched since the base commit.
 func sample(ctx context.Context, listed []mutant, number int, seed int64, base string) ([]mutant, error) {
 	judged := slices.DeleteFunc(slices.Clone(listed), func(m mutant) bool { return m.Equivalent != "" })
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
 	random.Shuffle(len(judged), func(i, j int) { judged[i], judged[j] = judged[j], judged[i] })
-	chosen := judged[:min(number, len(judged))]
+	some := judged[:min(number, len(judged))]
 	if base == "" {
-		return chosen, nil
+		return some, nil
 	}
-	out, err := exec.CommandContext(ctx, "git", "diff", "--name-only", "--diff-filter=d", base, "--", "suites/*.go").Output()
+	ids, err := touched(ctx, base)
 	if err != nil {
 		return nil, fmt.Errorf("BASE=%s: what differs from it: %w", base, err)
 	}
-	touched := map[string]bool{}
-	for _, name := range strings.Fields(string(out)) {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range covered(string(text)) {
-			touched[id] = true
-		}
+	return firstOf(judged, ids, number, some), nil
+}
+
+// firstOf puts so many mutants that break a touched behaviour before the others.
+func firstOf(judged []mutant, touched map[string]bool, number int, others []mutant) (chosen []mutant) {
+	breaks := func(m mutant) bool {
+		return slices.ContainsFunc(m.Behaviours, func(id string) bool { return touched[id] })
 	}
-	for _, m := range judged[len(chosen):] {
-		if slices.ContainsFunc(m.Behaviours, func(id string) bool { return touched[id] }) {
+	for _, m := range judged {
+		if breaks(m) && len(chosen) < number {
 			chosen = append(chosen, m)
 		}
 	}
-	return chosen, nil
+	for _, m := range others {
+		if !slices.ContainsFunc(chosen, func(c mutant) bool { return c.ID == m.ID }) {
+			chosen = append(chosen, m)
+		}
+	}
+	return chosen
+}
+
+// touched are the behaviours that spec files cover which differ from the base commit, and the invariants that are judged in files which do. What
+// several invariants share, such as who is available, touches none: every mutant would be among those.
+func touched(ctx context.Context, base string) (map[string]bool, error) {
+	ids := map[string]bool{}
+	for pattern, named := range map[string]func(string) []string{"suites/*.go": covered, "framework/invariant/*.go": quoted} {
+		out, err := output(ctx, ".", "git", "diff", "--name-only", "--diff-filter=d", base, "--", pattern, ":!*_test.go")
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range strings.Fields(out) {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				return nil, err
+			}
+			for _, id := range named(string(text)) {
+				ids[id] = true
+			}
+		}
+	}
+	return ids, nil
 }
 
 var (
@@ -115,9 +139,15 @@ var (
 // covered are the behaviours that the specs of a file say they cover.
 func covered(source string) (ids []string) {
 	for _, call := range covers.FindAllStringSubmatch(source, -1) {
-		for _, id := range behaviour.FindAllStringSubmatch(call[1], -1) {
-			ids = append(ids, id[1])
-		}
+		ids = append(ids, quoted(call[1])...)
+	}
+	return ids
+}
+
+// quoted are the behaviours that a source names, among which are invariants.
+func quoted(source string) (ids []string) {
+	for _, id := range behaviour.FindAllStringSubmatch(source, -1) {
+		ids = append(ids, id[1])
 	}
 	return ids
 }

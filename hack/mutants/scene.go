@@ -14,6 +14,9 @@ import (
 // nodes are few: the specs of the task page use all of them, and are given time for each.
 const nodes = "12"
 
+// own has rollcall's up, down and REUSE=1 mean a cluster of our own, whatever cluster the user has.
+const own = "CLUSTER_OF=mutants"
+
 // scene is the cluster without a DaemonSet controller that all mutants are judged on, one after the other.
 type scene struct {
 	made  bool
@@ -28,24 +31,21 @@ func (s *scene) up(ctx context.Context) error {
 			return nil
 		}
 	}
-	s.down()
-	cmd := exec.CommandContext(ctx, rollcall, "down") // of a run that was killed
-	cmd.Stderr = os.Stderr
-	_ = cmd.Run()
-	cmd = exec.CommandContext(ctx, rollcall, "up")
-	cmd.Env = append(os.Environ(), "PROVIDER=simulated", "NODES="+nodes, "CONTROLLER=true")
+	strike() // also that of a run that was killed
+	cmd := exec.CommandContext(ctx, rollcall, "up")
+	cmd.Env = append(os.Environ(), own, "PROVIDER=simulated", "NODES="+nodes, "CONTROLLER=true")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("making a cluster without a DaemonSet controller: %w", err)
 	}
 	s.made = true
-	return s.own()
+	return s.claim()
 }
 
-// own notes that the cluster goes away with this process: make sweep removes it if that was killed, and a run of the suite need not wait
+// claim notes that the cluster goes away with this process: make sweep removes it if that was killed, and a run of the suite need not wait
 // until everything of its own is gone.
-func (s *scene) own() error {
-	paths, err := filepath.Glob(filepath.Join(".cache", "clusters", "rollcall-dev-*.json"))
+func (s *scene) claim() error {
+	paths, err := filepath.Glob(filepath.Join(".cache", "clusters", "rollcall-mutants-*.json"))
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,15 @@ func (s *scene) own() error {
 
 func (s *scene) down() {
 	if s.made {
-		_ = exec.Command(rollcall, "down").Run()
+		strike()
 	}
 	s.made = false
+}
+
+// strike takes our cluster away, also after an interrupt.
+func strike() {
+	cmd := exec.Command(rollcall, "down")
+	cmd.Env = append(os.Environ(), own)
+	cmd.Stderr = os.Stderr
+	_ = cmd.Run()
 }

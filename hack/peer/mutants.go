@@ -118,7 +118,7 @@ var (
 
 func hackMutants(ctx context.Context, o options, command string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "run", "./hack/mutants", command)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("SAMPLE=%d", o.sample), fmt.Sprintf("SEED=%d", o.seed), "FOR=", "PROVIDER=", "LABELS=", "FOCUS=")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("SAMPLE=%d", o.sample), fmt.Sprintf("SEED=%d", o.seed), "FOR=", "BASE=", "PROVIDER=", "LABELS=", "FOCUS=")
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	out, err := cmd.Output()
@@ -131,7 +131,7 @@ func mutantsByRollcall(ctx context.Context, o options) error {
 	if err != nil || k.Judged {
 		return err
 	}
-	strike() // hack/mutants makes its own
+	strike() // hack/mutants makes its own, and an idle one beside that would cost it time
 	out, runErr := hackMutants(ctx, o, "run")
 	killed, told := map[string]string{}, map[string]bool{}
 	for _, m := range noticed.FindAllStringSubmatch(out, -1) {
@@ -231,7 +231,7 @@ func onTheScene(ctx context.Context, id string, act func(*scene) error) (err err
 		return err
 	}
 	strike()
-	s, err := setTheScene(ctx, "PROVIDER=simulated", "CONTROLLER=true")
+	s, err := setTheScene(ctx, "simulated", false)
 	if err != nil {
 		return err
 	}

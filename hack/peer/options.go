@@ -25,7 +25,7 @@ type options struct {
 	sample   int // MUTANTS: so many
 	seed     int64
 	slice    time.Duration // FOR=9m: begin nothing further after that time; the same command goes on
-	keep     bool          // KEEP=1: leave the cluster for the next call
+	keep     bool          // KEEP=1: leave the cluster for the next call; CLUSTER_OF=peer make cluster-down takes it away
 	again    bool          // AGAIN=1: forget what has been measured
 }
 

@@ -72,7 +72,7 @@ func rounds(ctx context.Context, o options) error {
 	if len(m.complete()) >= o.rounds {
 		return nil
 	}
-	s, err := setTheScene(ctx, "PROVIDER="+o.provider)
+	s, err := setTheScene(ctx, o.provider, true)
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (s *scene) measureRollcall(ctx context.Context, seed int64) (m measurement,
 	artifacts := filepath.Join(cache, "artifacts")
 	err = s.measure(ctx, &m, func() error {
 		cmd := exec.CommandContext(ctx, rollcall, "e2e")
-		cmd.Env = append(os.Environ(), "REUSE=1", "LABELS="+selection, "FOCUS=", "CONTROLLER=", "REPEAT=", "PROVIDER=", "ARTIFACTS="+artifacts, fmt.Sprintf("SEED=%d", seed))
+		cmd.Env = append(os.Environ(), own, "REUSE=1", "LABELS="+selection, "FOCUS=", "CONTROLLER=", "REPEAT=", "PROVIDER=", "ARTIFACTS="+artifacts, fmt.Sprintf("SEED=%d", seed))
 		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 		out, err := cmd.CombinedOutput()
 		if os.WriteFile(filepath.Join(cache, "rollcall.log"), out, 0o644) == nil && err != nil && cmd.ProcessState.ExitCode() != 1 {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,31 +21,20 @@ import (
 	"rollcall.dev/framework/cluster"
 )
 
+// own has rollcall's up, down and REUSE=1 mean a cluster of our own, whatever cluster the user has.
+const own = "CLUSTER_OF=peer"
+
 // scene is the cluster that both suites run on.
 type scene struct {
 	state  cluster.State
 	client kubernetes.Interface
 }
 
-// setTheScene opens the cluster of an earlier call, or makes one.
-func setTheScene(ctx context.Context, env ...string) (*scene, error) {
-	if paths, err := clusters(); err != nil || len(paths) == 0 {
-		cmd := exec.CommandContext(ctx, rollcall, "up")
-		cmd.Env = append(append(os.Environ(), "LABELS=", "FOCUS=", "REUSE=", "CONTROLLER="), env...)
-		cmd.Stderr = os.Stderr
-		if err := cmd.Run(); err != nil {
-			return nil, fmt.Errorf("making a cluster: %w", err)
-		}
-	}
-	paths, err := clusters()
-	if err != nil {
-		return nil, err
-	}
-	if len(paths) != 1 {
-		return nil, fmt.Errorf("one cluster was to be had, and %d files describe one", len(paths))
-	}
+// setTheScene opens the cluster of an earlier call, or makes one: with a DaemonSet controller of its own, or without for a mutant.
+func setTheScene(ctx context.Context, provider string, controller bool) (*scene, error) {
 	s := &scene{}
-	if s.state, err = cluster.LoadState(paths[0]); err != nil {
+	var err error
+	if s.state, err = standing(ctx, provider, controller); err != nil {
 		return nil, err
 	}
 	config, err := cluster.RestConfig(s.state)
@@ -61,13 +51,51 @@ func setTheScene(ctx context.Context, env ...string) (*scene, error) {
 	return s, err
 }
 
-func clusters() ([]string, error) {
-	return filepath.Glob(filepath.Join(".cache", "clusters", "rollcall-dev-*.json"))
+// standing is the cluster of an earlier call if it is such a one, else a new one in its place.
+func standing(ctx context.Context, provider string, controller bool) (cluster.State, error) {
+	state, found, err := find()
+	if err != nil {
+		return state, err
+	}
+	// One without a kubeconfig is only half made: who made it was killed.
+	if found && state.Kubeconfig != "" && state.Provider == provider && state.NoDaemonSetController == !controller {
+		return state, nil
+	}
+	if found {
+		strike()
+	}
+	cmd := exec.CommandContext(ctx, rollcall, "up")
+	cmd.Env = append(os.Environ(), own, "LABELS=", "FOCUS=", "REUSE=", "PROVIDER="+provider, "CONTROLLER=")
+	if !controller {
+		cmd.Env = append(cmd.Env, "CONTROLLER=true")
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return state, fmt.Errorf("making a cluster: %w", err)
+	}
+	if state, found, err = find(); err == nil && !found {
+		err = errors.New("a cluster was made, and no file describes it")
+	}
+	return state, err
 }
 
-// strike takes the cluster away, also after an interrupt.
+// find looks for our cluster.
+func find() (state cluster.State, found bool, err error) {
+	paths, err := filepath.Glob(filepath.Join(".cache", "clusters", "rollcall-peer-*.json"))
+	if err != nil || len(paths) == 0 {
+		return state, false, err
+	}
+	if len(paths) > 1 {
+		return state, false, fmt.Errorf("one cluster was to be had, and %d files describe one", len(paths))
+	}
+	state, err = cluster.LoadState(paths[0])
+	return state, err == nil, err
+}
+
+// strike takes our cluster away, also after an interrupt.
 func strike() {
 	cmd := exec.Command(rollcall, "down")
+	cmd.Env = append(os.Environ(), own)
 	cmd.Stderr = os.Stderr
 	_ = cmd.Run()
 }

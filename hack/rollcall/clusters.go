@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -143,10 +144,10 @@ func removeCluster(p cluster.Provider, name string) error {
 
 func statePath(name string) string { return filepath.Join(clustersDir, name+".json") }
 
-// stayingName is the name of make cluster-up's cluster: one for each checkout on this machine.
-func stayingName() string {
+// stayingName is the name of make cluster-up's cluster, or of that of a tool: one of each for each checkout on this machine.
+func stayingName(s settings) string {
 	dir, _ := os.Getwd()
-	return fmt.Sprintf("rollcall-dev-%.3x", sha256.Sum256([]byte(dir)))
+	return fmt.Sprintf("rollcall-%s-%.3x", cmp.Or(s.ClusterOf, "dev"), sha256.Sum256([]byte(dir)))
 }
 
 // abandoned lists the states of clusters whose makers are dead.

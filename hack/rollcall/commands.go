@@ -17,7 +17,7 @@ import (
 
 // runUp makes the cluster that stays.
 func runUp(ctx context.Context, s settings) error {
-	name := stayingName()
+	name := stayingName(s)
 	if state, err := cluster.LoadState(statePath(name)); err == nil {
 		return fmt.Errorf("there is one already (%s, KUBECONFIG=%s); make cluster-down first", state.Provider, state.Kubeconfig)
 	}
@@ -37,8 +37,8 @@ func runUp(ctx context.Context, s settings) error {
 }
 
 // runDown takes it away. That there is none is fine.
-func runDown(ctx context.Context, _ settings) error {
-	state, err := cluster.LoadState(statePath(stayingName()))
+func runDown(ctx context.Context, s settings) error {
+	state, err := cluster.LoadState(statePath(stayingName(s)))
 	if err != nil {
 		say("there is no cluster of make cluster-up")
 		return nil

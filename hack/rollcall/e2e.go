@@ -98,7 +98,7 @@ func runE2E(ctx context.Context, s settings) (err error) {
 func acquire(ctx context.Context, s settings) (cluster.Provider, func() error, error) {
 	keep := func() error { return nil }
 	if s.Reuse {
-		p, state, err := openStaying()
+		p, state, err := openStaying(s)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -125,8 +125,8 @@ func acquire(ctx context.Context, s settings) (cluster.Provider, func() error, e
 }
 
 // openStaying opens the cluster of make cluster-up.
-func openStaying() (cluster.Provider, cluster.State, error) {
-	state, err := cluster.LoadState(statePath(stayingName()))
+func openStaying(s settings) (cluster.Provider, cluster.State, error) {
+	state, err := cluster.LoadState(statePath(stayingName(s)))
 	if err != nil {
 		return nil, state, errors.New("REUSE=1: there is no cluster to reuse; make cluster-up makes one")
 	}

@@ -38,7 +38,7 @@ func runImage(ctx context.Context, s settings) error {
 	}
 	say("image %s with kubectl %s: %s", suiteImage, s.Version, archive)
 	if s.Reuse {
-		return loadIntoStaying(ctx, archive)
+		return loadIntoStaying(ctx, s, archive)
 	}
 	if _, err := exec.LookPath("docker"); err != nil {
 		say("there is no docker to load it into; kind load image-archive and ctr images import read it too")
@@ -52,8 +52,8 @@ func runImage(ctx context.Context, s settings) error {
 	return nil
 }
 
-func loadIntoStaying(ctx context.Context, archive string) error {
-	p, _, err := openStaying()
+func loadIntoStaying(ctx context.Context, s settings, archive string) error {
+	p, _, err := openStaying(s)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ type settings struct {
 	Durations  string        // an earlier report by which the shares are balanced
 	Sonobuoy   string        // the folder that Sonobuoy takes results from, where it started us
 	Reuse      bool
+	ClusterOf  string // whose cluster stays, empty: the user's
 	Verbose    bool
 	Path       []string // versions that the control plane is taken through, empty if it stays Version
 	FailFast   bool     // for mutants: one failure is enough
@@ -71,6 +72,7 @@ const variables = `  PROVIDER            auto (default), simulated, kind, existi
   SHARD_RUN           a word that tells the shards of one run from another run's
   DURATIONS           an earlier report.yaml: the shares are balanced by how long its specs took
   REUSE               1: use the cluster of make cluster-up
+  CLUSTER_OF          a word: up, down and REUSE mean another cluster, of a tool that makes its own and leaves yours alone
   PUBLISH             1: the report is for others; without all of IMPLEMENTATION_… nothing is run`
 
 // loadSettings reads the environment. The error names every variable that is wrong, one line each.
@@ -123,6 +125,7 @@ func loadSettings(env func(string) string) (settings, error) {
 		Results:    env("RESULTS"),
 		Sonobuoy:   env("SONOBUOY_RESULTS_DIR"),
 		Reuse:      oneOf("REUSE", "0", "0", "1") == "1",
+		ClusterOf:  env("CLUSTER_OF"),
 		FailFast:   oneOf("FAIL_FAST", "0", "0", "1") == "1",
 		Verbose:    oneOf("V", "0", "0", "1") == "1",
 	}
@@ -155,6 +158,9 @@ func loadSettings(env func(string) string) (settings, error) {
 	if _, err := regexp.Compile(s.Focus); err != nil {
 		complain("FOCUS", s.Focus, "is no regular expression: "+err.Error())
 	}
+	if s.ClusterOf != "" && !tool.MatchString(s.ClusterOf) {
+		complain("CLUSTER_OF", s.ClusterOf, "must be a word of up to 30 lower-case letters and dashes")
+	}
 	if s.Results != "" && !configMapName.MatchString(s.Results) {
 		complain("RESULTS", s.Results, "must be configmap/NAMESPACE/NAME")
 	}
@@ -185,6 +191,9 @@ func loadSettings(env func(string) string) (settings, error) {
 	}
 	return s, errors.Join(problems...)
 }
+
+// tool is what CLUSTER_OF may say: it becomes part of a cluster's name.
+var tool = regexp.MustCompile(`^[a-z][a-z-]{0,29}$`)
 
 // prepareArtifacts makes the folder, empty of an earlier run's reports, and proves that it can be written to.
 func prepareArtifacts(dir string) (string, error) {
