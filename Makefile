@@ -79,7 +79,7 @@ track-record: rollcall ## bugs that Kubernetes has had: the controllers that had
 	@hack/trackrecord.sh
 
 .PHONY: compare
-compare: rollcall ## what differs between two reports: A=report.yaml B=report.yaml, as a page too: HTML=compare.html
+compare: rollcall ## what differs between two reports: A=report.yaml B=report.yaml, as a page too: HTML=compare.html; in a script rather .cache/bin/rollcall compare: see its --help
 	@$(ROLLCALL) compare
 
 .PHONY: merge
