@@ -24,7 +24,7 @@ e2e: rollcall ## a cluster, the suite, a report, the cluster gone again
 
 .PHONY: e2e-scale
 e2e-scale: rollcall ## the specs for large clusters, on NODES=1000 simulated nodes (up to 5000), one after another
-	@PROVIDER=simulated NODES=$(or $(NODES),1000) LABELS=scale PROCS=1 $(ROLLCALL) e2e
+	@$(ROLLCALL) scale
 
 .PHONY: test
 test: ## the project's own tests; no container engine, no cluster
