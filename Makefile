@@ -24,7 +24,7 @@ e2e: rollcall ## a cluster, the suite, a report, the cluster gone again
 
 .PHONY: e2e-scale
 e2e-scale: rollcall ## the specs for large clusters, on NODES=1000 simulated nodes (up to 5000), one after another
-	@PROVIDER=simulated NODES=$(or $(NODES),1000) LABELS=scale PROCS=1 $(ROLLCALL) e2e
+	@$(ROLLCALL) scale
 
 .PHONY: test
 test: ## the project's own tests; no container engine, no cluster
@@ -79,7 +79,7 @@ track-record: rollcall ## bugs that Kubernetes has had: the controllers that had
 	@hack/trackrecord.sh
 
 .PHONY: compare
-compare: rollcall ## what differs between two reports: A=report.yaml B=report.yaml, as a page too: HTML=compare.html
+compare: rollcall ## what differs between two reports: A=report.yaml B=report.yaml, as a page too: HTML=compare.html; in a script rather .cache/bin/rollcall compare: see its --help
 	@$(ROLLCALL) compare
 
 .PHONY: merge

@@ -199,6 +199,16 @@ if [ "$code" != 124 ] || [ "$before" != "$after" ]; then
 else
   ok "timeout 12 make e2e: exit code $code, nothing left"
 fi
+# A target that makes one run after another ends with the one that is interrupted.
+env ARTIFACTS="$work/interrupt" TMPDIR="$work/tmp" OLDER= BENIGN= timeout 15 make --no-print-directory correct >"$work/out" 2>&1
+code=$?
+after=$(leftovers)
+begun=$(ls "$work/interrupt/correct" | grep -vc '\.log$')
+if [ "$code" != 124 ] || [ "$before" != "$after" ] || [ "$begun" -gt 1 ]; then
+  fail "timeout 15 make correct: exit code $code, $begun variants have begun, and leaves: $after"; tail -n 3 "$work/out"
+else
+  ok "timeout 15 make correct: exit code $code, nothing left, and none begun after it"
+fi
 # Output that nobody reads any more, as of make e2e | head, is an interrupt too.
 env PROVIDER=simulated ARTIFACTS="$work/interrupt" TMPDIR="$work/tmp" CONTROLLER="$controller --kubeconfig={kubeconfig}" FOCUS=OnDelete timeout 300 "$rollcall" e2e 2>"$work/out" | head -n 4 >/dev/null
 code=${PIPESTATUS[0]}

@@ -3,6 +3,8 @@
 # them, run against the newest API server on the specs of the behaviour concerned. ONLY=<regular expression> chooses by version.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+# rollcall takes an interrupt for a wish to end in good order, and ends with a code like any other: without this the next version would begin.
+trap 'kill -INT $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
 out=${ARTIFACTS:-_artifacts}/track-record
 mkdir -p "$out"
 failed=0
@@ -13,7 +15,8 @@ run() {
   local controller
   controller=$(KUBERNETES_VERSION=$1 make -s controller) || exit 1
   env -u KUBERNETES_VERSION PROVIDER=simulated NODES="${NODES:-12}" DEVIATIONS=kube-controller-manager LABELS="$2" \
-    CONTROLLER="$controller --kubeconfig={kubeconfig}" ARTIFACTS="$out/$1" .cache/bin/rollcall e2e >"$out/$1.log" 2>&1
+    CONTROLLER="$controller --kubeconfig={kubeconfig}" ARTIFACTS="$out/$1" .cache/bin/rollcall e2e >"$out/$1.log" 2>&1 &
+  wait $!
 }
 
 # caught VERSION FIXED LABELS BUG: the suite has to fail the version, and to pass the one in which the bug is fixed ('' for none).

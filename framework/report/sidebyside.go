@@ -16,33 +16,43 @@ import (
 type Columns struct {
 	// Heads name the reports' implementations, with the cluster's version where that is another.
 	Heads []string
-	// Links are the reports' pages, as seen from this one; nil if there are none to go to.
+	// Links are the reports' pages, as seen from this one, empty for one without; nil if there are none to go to.
 	Links []string
 	// Results are the outcomes of the runs.
 	Results []Outcome
 	// Profiles are theirs by level: "core success, extended partial".
 	Profiles []string
-	Rows     []Row
+	// Whys say of a run that is NotThere why.
+	Whys []string
+	Rows []Row
+}
+
+// DidNotRun is the outcome of what has a place beside others' reports, and has none itself. No report has it.
+const DidNotRun Outcome = "did not run"
+
+// NotThere takes the place of the report of something that did not run, in SideBySide.
+func NotThere(project, version, why string) *ConformanceReport {
+	r := &ConformanceReport{Implementation: Implementation{Project: project, Version: version}}
+	r.Cluster.KubernetesVersion = version
+	r.Summary.Result, r.Summary.Reason = DidNotRun, why
+	return r
 }
 
 // Row is a behaviour and its verdicts, one a report; NotRun where a report does not have it.
 type Row struct {
 	ID, Level, Statement string
 	Verdicts             []Verdict
+	// Differs says whether the reports disagree. One that is not there disagrees with none.
+	Differs bool
 	// Reasons are those of the verdicts other than passed, where a spec gives one; empty strings elsewhere.
 	Reasons []string
-}
-
-// Differs says whether the reports disagree.
-func (r Row) Differs() bool {
-	return slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v != r.Verdicts[0] })
 }
 
 // Differing are the rows on which the reports disagree.
 func (c Columns) Differing() []Row {
 	var rows []Row
 	for _, r := range c.Rows {
-		if r.Differs() {
+		if r.Differs {
 			rows = append(rows, r)
 		}
 	}
@@ -77,6 +87,11 @@ func SideBySide(reports ...*ConformanceReport) (Columns, error) {
 	index := map[string]int{}
 	for i, r := range reports {
 		c.Heads, c.Results = append(c.Heads, heading(r)), append(c.Results, r.Summary.Result)
+		why := ""
+		if r.Summary.Result == DidNotRun {
+			why = r.Summary.Reason
+		}
+		c.Whys = append(c.Whys, why)
 		var profiles []string
 		for _, p := range r.Profiles {
 			profiles = append(profiles, p.Name+" "+string(p.Result))
@@ -102,6 +117,15 @@ func SideBySide(reports ...*ConformanceReport) (Columns, error) {
 			}
 		}
 	}
+	for at, row := range c.Rows {
+		seen := map[Verdict]bool{}
+		for i, v := range row.Verdicts {
+			if c.Results[i] != DidNotRun {
+				seen[v] = true
+			}
+		}
+		c.Rows[at].Differs = len(seen) > 1
+	}
 	slices.SortFunc(c.Rows, func(a, b Row) int { return compareIDs(a.ID, b.ID) })
 	return c, nil
 }
@@ -119,11 +143,15 @@ func heading(r *ConformanceReport) string {
 func (c Columns) Write(w io.Writer) error {
 	var b strings.Builder
 	for i, head := range c.Heads {
-		fmt.Fprintf(&b, "%c: %s: %s\n", 'A'+i, head, c.Results[i])
+		fmt.Fprintf(&b, "%c: %s: %s", 'A'+i, head, c.Results[i])
+		if c.Whys[i] != "" {
+			fmt.Fprintf(&b, ": %s", c.Whys[i])
+		}
+		fmt.Fprintln(&b)
 	}
 	same := 0
 	for _, row := range c.Rows {
-		if !row.Differs() {
+		if !row.Differs {
 			same++
 			continue
 		}

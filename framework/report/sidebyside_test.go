@@ -19,7 +19,7 @@ func TestSideBySide(t *testing.T) {
 		Behaviour{ID: "C-10", Statement: "ten", Verdict: Passed}, Behaviour{ID: "G-09", Statement: "<stale>", Verdict: Failed})
 	now := of("v1.36.3", Success,
 		Behaviour{ID: "C-2", Statement: "two", Verdict: Passed}, Behaviour{ID: "C-10", Statement: "ten", Verdict: Passed}, Behaviour{ID: "G-09", Verdict: Passed})
-	c, err := SideBySide(old, now)
+	c, err := SideBySide(old, now, NotThere("Kubernetes", "v1.30.14", "no <space> left"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,8 +29,9 @@ func TestSideBySide(t *testing.T) {
 	}
 	want := `A: kube-controller-manager v1.34.0 on Kubernetes v1.36.3: failure
 B: kube-controller-manager v1.36.3: success
-C-2   A notRun       B passed       two
-G-09  A failed       B passed       <stale>
+C: Kubernetes v1.30.14: did not run: no <space> left
+C-2   A notRun       B passed       C notRun       two
+G-09  A failed       B passed       C notRun       <stale>
 1 behaviours have the same verdict everywhere
 `
 	if out.String() != want {
@@ -44,7 +45,7 @@ G-09  A failed       B passed       <stale>
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"&lt;stale&gt;", `<td class="failed">failed</td>`, `class="differs"`, "--failed:"} {
+	for _, part := range []string{"&lt;stale&gt;", `<td class="failed">failed</td>`, `class="differs"`, "--failed:", "did not run: no &lt;space&gt; left</small></th>"} {
 		if !strings.Contains(string(page), part) {
 			t.Errorf("the page lacks %q", part)
 		}

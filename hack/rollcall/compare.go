@@ -1,21 +1,58 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"rollcall.dev/framework/report"
 )
 
-// runCompare prints what differs between two reports, behaviour by behaviour. It is an error if B is worse than A, so that CI can gate on it.
-func runCompare(_ context.Context, _ settings) error {
+// errWorse is what CI gates on: B is worse than A. The comparison has told in what.
+var errWorse = specsFailed{errors.New("the second report is worse than the first")}
+
+// compareCommand takes the reports as arguments, or from the environment, where make compare puts them. It needs no other setting, so that
+// none that is wrong can keep it from its work.
+func compareCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "compare [--html FILE] A B",
+		Short: "what differs between two reports, and whether B is worse than A",
+		Long: `What differs between two reports, behaviour by behaviour and spec by spec, the earlier or trusted one first.
+A and B are report.yaml files or the folders that they are in. Without arguments the environment's A, B and HTML are taken.
+
+Exit codes: 0 B is as good as A or better, 1 B is worse, 2 there is nothing to compare: an argument is no report, is cut short or is
+of another version. (make compare ends with 2 in both cases, as make does whatever fails: a script calls this program.)`,
+		Example: "  rollcall compare --html compare.html before/report.yaml after/report.yaml",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 0 && len(args) != 2 {
+				return fmt.Errorf("compare needs two reports, A and B, and got %d: %s", len(args), strings.Join(args, " "))
+			}
+			return nil
+		},
+	}
+	html := cmd.Flags().String("html", "", "write the comparison as a page, too")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			args = []string{os.Getenv("A"), os.Getenv("B")}
+		}
+		return compare(args[0], args[1], cmp.Or(*html, os.Getenv("HTML")), os.Stdout)
+	}
+	return cmd
+}
+
+// compare says what differs between two reports, behaviour by behaviour, and returns errWorse if b is worse.
+func compare(a, b, page string, w io.Writer) error {
 	var reports [2]*report.ConformanceReport
-	for i, name := range []string{"A", "B"} {
-		path := os.Getenv(name)
+	for i, path := range []string{a, b} {
+		name := string(rune('A' + i))
 		if path == "" {
-			return fmt.Errorf("make compare needs A=<report.yaml> and B=<report.yaml>; %s is missing", name)
+			return fmt.Errorf("compare needs two reports, and %s is missing: rollcall compare A B, or make compare A=report.yaml B=report.yaml", name)
 		}
 		r, err := report.Load(path)
 		if err != nil {
@@ -24,17 +61,17 @@ func runCompare(_ context.Context, _ settings) error {
 		reports[i] = r
 	}
 	comparison := report.Compare(reports[0], reports[1])
-	if err := comparison.Write(os.Stdout); err != nil {
+	if err := comparison.Write(w); err != nil {
 		return err
 	}
-	if page := os.Getenv("HTML"); page != "" {
+	if page != "" {
 		if err := report.SaveComparison(page, comparison); err != nil {
 			return err
 		}
 		say("compare: %s", page)
 	}
 	if comparison.Worse() {
-		return specsFailed{errors.New("the second report is worse than the first")}
+		return errWorse
 	}
 	return nil
 }

@@ -20,6 +20,22 @@ func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go watchSignals(cancel)
 
+	err := rootCommand().ExecuteContext(ctx)
+	var failed specsFailed
+	switch {
+	case err == nil:
+	case errors.As(err, &failed): // the suite has told what there is to tell
+		os.Exit(1)
+	case errors.Is(err, errInterrupted):
+		fmt.Fprintln(os.Stderr, "rollcall: interrupted; what this run made is gone again")
+		os.Exit(130)
+	default:
+		fmt.Fprintln(os.Stderr, "rollcall:", err)
+		os.Exit(2)
+	}
+}
+
+func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "rollcall",
 		Short:         "Does this Kubernetes keep its promises while a DaemonSet is updated?",
@@ -36,28 +52,17 @@ func main() {
 		command("rejudge", "judge saved histories again: HISTORY=<file or folder>", runRejudge),
 		command("matrix", "the suite on each Kubernetes version, side by side", runMatrix),
 		command("upgrade", "the control plane of a cluster taken from one version to a newer one: FROM=1.34.4 TO=1.36.3", runUpgrade),
+		command("scale", "the specs for large clusters, on NODES=1000 simulated nodes", handedOver(runScale)),
 		command("soak", "the suite over and over for DURATION, with frozen components, cut watches and busy cores", runSoak),
 		command("merge", "one report of what the shards of a run left in ARTIFACTS, or in RESULTS", runMerge),
-		command("compare", "what differs between two reports: A=report.yaml B=report.yaml, HTML=page.html", runCompare),
+		compareCommand(),
 		command("publishable", "whether a report can be handed on: REPORT=report.yaml", runPublishable),
 		command("build", "build Kubernetes from source", runBuild),
 		command("image", "make the image that runs the suite inside a cluster", runImage),
 		command("controller", "build the DaemonSet controller alone and print its path", runBuildController),
 		command("node-image", "build kind's node image from source", runNodeImage),
 	)
-	err := root.ExecuteContext(ctx)
-	var failed specsFailed
-	switch {
-	case err == nil:
-	case errors.As(err, &failed): // the suite has told what there is to tell
-		os.Exit(1)
-	case errors.Is(err, errInterrupted):
-		fmt.Fprintln(os.Stderr, "rollcall: interrupted; what this run made is gone again")
-		os.Exit(130)
-	default:
-		fmt.Fprintln(os.Stderr, "rollcall:", err)
-		os.Exit(2)
-	}
+	return root
 }
 
 func command(name, short string, run func(ctx context.Context, s settings) error) *cobra.Command {

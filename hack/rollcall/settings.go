@@ -70,7 +70,7 @@ const variables = `  PROVIDER            auto (default), simulated, kind, existi
   RESULTS             configmap/NAMESPACE/NAME: reports go there too, for a pod whose folder goes with it
   SHARD               i/n, 0/3 to 2/3: one of n shares of the specs, beside the others; make merge makes one report of them
   SHARD_RUN           a word that tells the shards of one run from another run's
-  DURATIONS           an earlier report.yaml: the shares are balanced by how long its specs took
+  DURATIONS           an earlier report.yaml: the shares are balanced by how long its specs took; or a folder where it may be
   REUSE               1: use the cluster of make cluster-up
   CLUSTER_OF          a word: up, down and REUSE mean another cluster, of a tool that makes its own and leaves yours alone
   PUBLISH             1: the report is for others; without all of IMPLEMENTATION_… nothing is run`

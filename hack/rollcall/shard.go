@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,10 +35,14 @@ func (s *settings) loadShard(env func(string) string) (problems []error) {
 		s.Results += "-" + strconv.Itoa(shard.Index)
 	}
 	if path := env("DURATIONS"); path != "" {
-		if _, err := report.Load(path); err != nil {
+		info, _ := os.Stat(path)
+		switch _, err := report.Load(path); {
+		case err == nil:
+			s.Durations, _ = filepath.Abs(path)
+		case info != nil && info.IsDir() && errors.Is(err, fs.ErrNotExist): // as before the first run: its report is going to be there
+		default:
 			problems = append(problems, fmt.Errorf("DURATIONS=%s: %w", path, err))
 		}
-		s.Durations, _ = filepath.Abs(path)
 	}
 	if s.Controller != "" && (s.Provider == "existing" || s.Reuse) {
 		problems = append(problems, fmt.Errorf("SHARD=%s: shards that share a cluster would run a CONTROLLER each; start it yourself and leave CONTROLLER out", text))
@@ -72,7 +78,7 @@ func (s settings) checkShare(artifacts string) error {
 	if len(plan.Specs) == 0 {
 		return fmt.Errorf("SHARD=%s: there are more shards than the %d specs can be dealt out to, and none is left for this one", s.Shard, all)
 	}
-	say("shard %s: %d of %d specs", s.Shard, len(plan.Specs), all)
+	say("shard %s: %d of %d specs, dealt out by %s", s.Shard, len(plan.Specs), all, cmp.Or(s.Durations, "number"))
 	return nil
 }
 

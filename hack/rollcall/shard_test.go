@@ -48,6 +48,21 @@ func TestShardSettings(t *testing.T) {
 	}
 }
 
+func TestDurationsMayNotBeThereYet(t *testing.T) {
+	earlier := judged(t, report.Passed)
+	for path, want := range map[string]string{t.TempDir(): "", filepath.Dir(earlier): filepath.Dir(earlier), earlier: earlier} {
+		env := map[string]string{"SHARD": "0/3", "DURATIONS": path}
+		s, err := loadSettings(func(name string) string { return env[name] })
+		if err != nil || s.Durations != want {
+			t.Errorf("DURATIONS=%s: the shares are balanced by %q (%v), want %q", path, s.Durations, err, want)
+		}
+	}
+	env := map[string]string{"SHARD": "0/3", "DURATIONS": leave(t, map[string]string{"report.yaml": "no report"})}
+	if _, err := loadSettings(func(name string) string { return env[name] }); err == nil {
+		t.Error("a folder whose report.yaml is none is taken for one without")
+	}
+}
+
 // handShard has a shard of three with a spec each hand on what it leaves, as a pod does. One that is killed comes to no end.
 func handShard(t *testing.T, client kubernetes.Interface, index int, killed bool) {
 	t.Helper()

@@ -30,9 +30,7 @@ func runUpgrade(ctx context.Context, s settings) error {
 		return err
 	}
 	s.Provider, s.Version = "simulated", from
-	if s.Labels = "upgrade"; os.Getenv("LABELS") != "" {
-		s.Labels = "upgrade && (" + os.Getenv("LABELS") + ")"
-	}
+	s.Labels = narrowed("upgrade", s.Labels)
 	s.Nodes, s.Procs = cmp.Or(s.Nodes, 6), cmp.Or(s.Procs, 1)
 	return runE2E(ctx, s)
 }
