@@ -27,6 +27,16 @@ const (
 // defaultNodes is how many nodes a cluster gets: enough for several specs at once, where nodes cost next to nothing.
 var defaultNodes = map[string]int{"simulated": 28, "kind": 3}
 
+// mostNodes is how many it can have. auto may come to be either, and refuses no more than what neither can.
+var mostNodes = map[string]int{"auto": simulated.MaxNodes, "simulated": simulated.MaxNodes, "kind": kind.MaxNodes}
+
+func checkNodes(provider string, nodes int) error {
+	if most, made := mostNodes[provider]; made && nodes > most {
+		return fmt.Errorf("NODES=%d: PROVIDER=%s makes clusters of at most %d", nodes, provider, most)
+	}
+	return nil
+}
+
 // defaultProcs is how many specs run at once. They wait more than they work, and simulated nodes do not work at
 // all; two nodes for each keep them from waiting for one another.
 func defaultProcs(provider string) int {
@@ -58,6 +68,9 @@ func nodeImage(s settings) string {
 // makeCluster builds what the provider needs and creates a cluster. Its state is on disk before the first thing of it exists,
 // so that sweep finds it whatever happens to this process; pid is 0 for a cluster that stays.
 func makeCluster(ctx context.Context, s settings, provider, name string, pid int) (cluster.Provider, error) {
+	if err := checkNodes(provider, s.Nodes); err != nil {
+		return nil, err
+	}
 	set := kubernetes.Simulated
 	if provider == "kind" {
 		set = kubernetes.Kind

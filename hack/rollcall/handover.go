@@ -37,6 +37,10 @@ func handOver(ctx context.Context, to receiver, artifacts string, run func() err
 		return err
 	}
 	failed := run()
+	var early refused
+	if errors.As(failed, &early) {
+		artifacts = filepath.Join(artifacts, "none") // what is in the folder itself is an earlier run's, or another's
+	}
 	outcome := report.Ended
 	if failed != nil {
 		outcome = failed.Error()

@@ -53,7 +53,7 @@ func runImage(ctx context.Context, s settings) error {
 }
 
 func loadIntoStaying(ctx context.Context, archive string) error {
-	p, _, err := openStaying()
+	p, err := openStaying()
 	if err != nil {
 		return err
 	}

@@ -155,6 +155,9 @@ func loadSettings(env func(string) string) (settings, error) {
 	if _, err := regexp.Compile(s.Focus); err != nil {
 		complain("FOCUS", s.Focus, "is no regular expression: "+err.Error())
 	}
+	if err := checkNodes(s.Provider, s.Nodes); err != nil {
+		problems = append(problems, err)
+	}
 	if s.Results != "" && !configMapName.MatchString(s.Results) {
 		complain("RESULTS", s.Results, "must be configmap/NAMESPACE/NAME")
 	}
