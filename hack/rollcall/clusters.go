@@ -139,16 +139,19 @@ func makeCluster(ctx context.Context, s settings, provider, name string, pid int
 	return p, nil
 }
 
+// notRemoved says that a cluster is still there, or a part of it.
+type notRemoved struct{ error }
+
 // removeCluster takes a cluster away, also after an interrupt, and forgets it once it is gone.
 func removeCluster(p cluster.Provider, name string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := p.Destroy(ctx); err != nil {
-		return fmt.Errorf("taking the cluster %s away: %w (make sweep tries again)", name, err)
+		return notRemoved{fmt.Errorf("taking the cluster %s away: %w (make sweep tries again)", name, err)}
 	}
 	for _, path := range []string{filepath.Join(clustersDir, name), filepath.Join(clustersDir, name+".log"), statePath(name)} {
 		if err := os.RemoveAll(path); err != nil {
-			return fmt.Errorf("taking the cluster %s away: %w", name, err)
+			return notRemoved{fmt.Errorf("taking the cluster %s away: %w", name, err)}
 		}
 	}
 	return nil

@@ -51,11 +51,7 @@ func handOver(ctx context.Context, to receiver, artifacts string, run func() err
 	// Also when the pod is being deleted: it has a while for its clean-up.
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	err := to.take(late, artifacts, outcome)
-	if err != nil {
-		say("%v", err) // a failure of the specs would be all that is told
-	}
-	return errors.Join(failed, err)
+	return errors.Join(failed, to.take(late, artifacts, outcome))
 }
 
 // configMapName is the form of RESULTS.

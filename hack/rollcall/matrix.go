@@ -45,7 +45,7 @@ func runMatrix(ctx context.Context, s settings) error {
 		s.Version, s.Artifacts = version, filepath.Join(folder, version)
 		err := runE2E(ctx, s)
 		if ctx.Err() != nil {
-			return err
+			return errors.Join(failed, err, context.Cause(ctx))
 		}
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", version, err))
