@@ -63,6 +63,7 @@ echo 'not: [a kubeconfig' >"$work/garbage"
 refused 'unknown PROVIDER' 'PROVIDER=minikube: must be one of auto, simulated, kind, existing' 5 PROVIDER=minikube
 refused 'unknown version' 'KUBERNETES_VERSION=1.2.3 cannot be built; these can: v1.36.3' 5 KUBERNETES_VERSION=1.2.3
 refused 'no number of nodes' 'NODES=many: must be a whole number' 5 NODES=many
+refused 'too many nodes' 'NODES=5001: PROVIDER=auto makes clusters of at most 5000' 5 NODES=5001
 refused 'unknown DEVIATIONS' 'DEVIATIONS=all: must be one of' 5 DEVIATIONS=all
 refused 'no time factor' 'TIMEOUT_FACTOR=0: must be a number greater than 0' 5 TIMEOUT_FACTOR=0
 refused 'no kubeconfig' 'PROVIDER=existing needs KUBECONFIG' 5 PROVIDER=existing KUBECONFIG=

@@ -28,6 +28,16 @@ const (
 // defaultNodes is how many nodes a cluster gets: enough for several specs at once, where nodes cost next to nothing.
 var defaultNodes = map[string]int{"simulated": 28, "kind": 3}
 
+// mostNodes is how many it can have. auto may come to be either, and refuses no more than what neither can.
+var mostNodes = map[string]int{"auto": simulated.MaxNodes, "simulated": simulated.MaxNodes, "kind": kind.MaxNodes}
+
+func checkNodes(provider string, nodes int) error {
+	if most, made := mostNodes[provider]; made && nodes > most {
+		return fmt.Errorf("NODES=%d: PROVIDER=%s makes clusters of at most %d", nodes, provider, most)
+	}
+	return nil
+}
+
 // defaultProcs is how many specs run at once. They wait more than they work, and simulated nodes do not work at
 // all; two nodes for each keep them from waiting for one another.
 func defaultProcs(provider string) int {
@@ -59,6 +69,9 @@ func nodeImage(s settings) string {
 // makeCluster builds what the provider needs and creates a cluster. Its state is on disk before the first thing of it exists,
 // so that sweep finds it whatever happens to this process; pid is 0 for a cluster that stays.
 func makeCluster(ctx context.Context, s settings, provider, name string, pid int) (cluster.Provider, error) {
+	if err := checkNodes(provider, s.Nodes); err != nil {
+		return nil, err
+	}
 	set := kubernetes.Simulated
 	if provider == "kind" {
 		set = kubernetes.Kind
@@ -127,16 +140,19 @@ func makeCluster(ctx context.Context, s settings, provider, name string, pid int
 	return p, nil
 }
 
+// notRemoved says that a cluster is still there, or a part of it.
+type notRemoved struct{ error }
+
 // removeCluster takes a cluster away, also after an interrupt, and forgets it once it is gone.
 func removeCluster(p cluster.Provider, name string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := p.Destroy(ctx); err != nil {
-		return fmt.Errorf("taking the cluster %s away: %w (make sweep tries again)", name, err)
+		return notRemoved{fmt.Errorf("taking the cluster %s away: %w (make sweep tries again)", name, err)}
 	}
 	for _, path := range []string{filepath.Join(clustersDir, name), filepath.Join(clustersDir, name+".log"), statePath(name)} {
 		if err := os.RemoveAll(path); err != nil {
-			return fmt.Errorf("taking the cluster %s away: %w", name, err)
+			return notRemoved{fmt.Errorf("taking the cluster %s away: %w", name, err)}
 		}
 	}
 	return nil

@@ -30,9 +30,13 @@ func runE2E(ctx context.Context, s settings) (err error) {
 	if s.Seed == 0 {
 		s.Seed = 1 + rand.Int64N(1<<31-1)
 	}
-	artifacts, err := prepareArtifacts(s.Artifacts)
+	where, err := choose(ctx, s)
 	if err != nil {
 		return err
+	}
+	artifacts, err := prepareArtifacts(s.Artifacts)
+	if err != nil {
+		return refused{err}
 	}
 	// The suite is compiled while the cluster starts: neither waits for the other, unless there is a selection that may be wrong.
 	compiled := make(chan error, 1)
@@ -49,7 +53,7 @@ func runE2E(ctx context.Context, s settings) (err error) {
 	}
 
 	began := time.Now()
-	p, release, err := acquire(ctx, s)
+	p, release, err := acquire(ctx, s, where)
 	if err != nil {
 		return err
 	}
@@ -95,29 +99,15 @@ func runE2E(ctx context.Context, s settings) (err error) {
 }
 
 // acquire gives the cluster to run on and what to call when it is no longer needed.
-func acquire(ctx context.Context, s settings) (cluster.Provider, func() error, error) {
-	keep := func() error { return nil }
-	if s.Reuse {
-		p, state, err := openStaying(s)
-		if err != nil {
-			return nil, nil, err
-		}
-		if state.NoDaemonSetController && s.Controller == "" {
-			return nil, nil, errors.New("REUSE=1: that cluster has no DaemonSet controller of its own; give CONTROLLER, or make cluster-down and cluster-up again without it")
-		}
-		if !state.NoDaemonSetController && s.Controller != "" {
-			return nil, nil, errors.New("REUSE=1: that cluster runs the built-in DaemonSet controller; make cluster-down, then make cluster-up CONTROLLER=… for one without")
-		}
-		say("seed %d, provider %s: the cluster of make cluster-up", s.Seed, state.Provider)
-		return p, keep, nil
+func acquire(ctx context.Context, s settings, where choice) (cluster.Provider, func() error, error) {
+	if where.staying != nil {
+		return where.staying, func() error { return nil }, nil
 	}
-	provider, reason := chooseProvider(ctx, s)
-	say("seed %d, provider %s: %s", s.Seed, provider, reason)
-	if provider == "existing" {
+	if where.provider == "existing" {
 		return openExisting(ctx, s)
 	}
 	name := fmt.Sprintf("rollcall-%06x", rand.Uint32N(1<<24))
-	p, err := makeCluster(ctx, s, provider, name, os.Getpid())
+	p, err := makeCluster(ctx, s, where.provider, name, os.Getpid())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -125,20 +115,16 @@ func acquire(ctx context.Context, s settings) (cluster.Provider, func() error, e
 }
 
 // openStaying opens the cluster of make cluster-up.
-func openStaying(s settings) (cluster.Provider, cluster.State, error) {
+func openStaying(s settings) (cluster.Provider, error) {
 	state, err := cluster.LoadState(statePath(stayingName(s)))
 	if err != nil {
-		return nil, state, errors.New("REUSE=1: there is no cluster to reuse; make cluster-up makes one")
+		return nil, errors.New("REUSE=1: there is no cluster to reuse; make cluster-up makes one")
 	}
-	p, err := provider.Open(state)
-	return p, state, err
+	return provider.Open(state)
 }
 
 // openExisting checks the kubeconfig and finds a kubectl. What it returns besides is to be called when the cluster is no longer needed.
 func openExisting(ctx context.Context, s settings) (cluster.Provider, func() error, error) {
-	if s.Nodes != 0 {
-		return nil, nil, errors.New("NODES is for a cluster that is made; an existing one has its nodes")
-	}
 	kubeconfig, release, err := existingKubeconfig()
 	if err != nil {
 		return nil, nil, err

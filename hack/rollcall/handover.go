@@ -37,6 +37,10 @@ func handOver(ctx context.Context, to receiver, artifacts string, run func() err
 		return err
 	}
 	failed := run()
+	var early refused
+	if errors.As(failed, &early) {
+		artifacts = filepath.Join(artifacts, "none") // what is in the folder itself is an earlier run's, or another's
+	}
 	outcome := report.Ended
 	if failed != nil {
 		outcome = failed.Error()
@@ -47,11 +51,7 @@ func handOver(ctx context.Context, to receiver, artifacts string, run func() err
 	// Also when the pod is being deleted: it has a while for its clean-up.
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	err := to.take(late, artifacts, outcome)
-	if err != nil {
-		say("%v", err) // a failure of the specs would be all that is told
-	}
-	return errors.Join(failed, err)
+	return errors.Join(failed, to.take(late, artifacts, outcome))
 }
 
 // configMapName is the form of RESULTS.

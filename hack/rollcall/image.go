@@ -53,7 +53,7 @@ func runImage(ctx context.Context, s settings) error {
 }
 
 func loadIntoStaying(ctx context.Context, s settings, archive string) error {
-	p, _, err := openStaying(s)
+	p, err := openStaying(s)
 	if err != nil {
 		return err
 	}

@@ -20,19 +20,11 @@ func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go watchSignals(cancel)
 
-	err := rootCommand().ExecuteContext(ctx)
-	var failed specsFailed
-	switch {
-	case err == nil:
-	case errors.As(err, &failed): // the suite has told what there is to tell
-		os.Exit(1)
-	case errors.Is(err, errInterrupted):
-		fmt.Fprintln(os.Stderr, "rollcall: interrupted; what this run made is gone again")
-		os.Exit(130)
-	default:
-		fmt.Fprintln(os.Stderr, "rollcall:", err)
-		os.Exit(2)
+	lines, code := parting(rootCommand().ExecuteContext(ctx))
+	for _, line := range lines {
+		fmt.Fprintln(os.Stderr, "rollcall:", line)
 	}
+	os.Exit(code)
 }
 
 func rootCommand() *cobra.Command {
@@ -63,6 +55,43 @@ func rootCommand() *cobra.Command {
 		command("node-image", "build kind's node image from source", runNodeImage),
 	)
 	return root
+}
+
+// parting is what is said at the end of a command, and its exit code.
+func parting(err error) (lines []string, code int) {
+	var failed specsFailed
+	var left notRemoved
+	switch {
+	case err == nil:
+		return nil, 0
+	case errors.Is(err, errInterrupted) && errors.As(err, &left):
+		return append([]string{"interrupted"}, untold(err)...), 130
+	case errors.Is(err, errInterrupted):
+		return []string{"interrupted; what this run made is gone again"}, 130
+	case errors.As(err, &failed): // the suite has told what there is to tell of that
+		return untold(err), 1
+	default:
+		return []string{err.Error()}, 2
+	}
+}
+
+// untold are the parts of an error besides an interrupt and the specs' failure, of which the user knows.
+func untold(err error) (lines []string) {
+	var failed specsFailed
+	if err == nil {
+		return nil
+	}
+	if !errors.As(err, &failed) && !errors.Is(err, errInterrupted) {
+		return []string{err.Error()}
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return untold(errors.Unwrap(err))
+	}
+	for _, part := range joined.Unwrap() {
+		lines = append(lines, untold(part)...)
+	}
+	return lines
 }
 
 func command(name, short string, run func(ctx context.Context, s settings) error) *cobra.Command {

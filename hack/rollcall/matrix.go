@@ -74,7 +74,7 @@ func matrix(ctx context.Context, s settings, versions []string, run func(context
 		}
 	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return errors.Join(failed, context.Cause(ctx))
 	}
 	return failed
 }
@@ -86,7 +86,7 @@ func runVersion(ctx context.Context, s settings, run func(context.Context, setti
 		err = run(ctx, s)
 	}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx) // what is there has not seen its end
+		return nil, errors.Join(err, context.Cause(ctx)) // what is there has not seen its end
 	}
 	if err != nil && !errors.As(err, &specsFailed{}) {
 		return nil, err // it did not come to a report; what may be there is an earlier run's

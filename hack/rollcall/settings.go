@@ -161,6 +161,9 @@ func loadSettings(env func(string) string) (settings, error) {
 	if s.ClusterOf != "" && !tool.MatchString(s.ClusterOf) {
 		complain("CLUSTER_OF", s.ClusterOf, "must be a word of up to 30 lower-case letters and dashes")
 	}
+	if err := checkNodes(s.Provider, s.Nodes); err != nil {
+		problems = append(problems, err)
+	}
 	if s.Results != "" && !configMapName.MatchString(s.Results) {
 		complain("RESULTS", s.Results, "must be configmap/NAMESPACE/NAME")
 	}

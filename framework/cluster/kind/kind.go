@@ -28,8 +28,8 @@ const (
 	Name = "kind"
 	// DefaultNodes is the number of workers when Config.Nodes is 0.
 	DefaultNodes = 3
-	// maxNodes is what one machine's container engine carries; the simulated provider is for more.
-	maxNodes = 50
+	// MaxNodes is what one machine's container engine carries; the simulated provider is for more.
+	MaxNodes = 50
 )
 
 // Image is the node image that hack/nodeimage builds for a version of Kubernetes ("v1.36.3").
@@ -178,8 +178,8 @@ func (p *Provider) validate(ctx context.Context) error {
 	// A node's host name is the cluster's with "-control-plane" behind it, and at most 63 letters long.
 	case !regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$`).MatchString(c.Name):
 		return fmt.Errorf("cluster name %q: use up to 48 lower-case letters, digits and dashes", c.Name)
-	case c.Nodes < 1 || c.Nodes > maxNodes:
-		return fmt.Errorf("a kind cluster has 1 to %d nodes, not %d", maxNodes, c.Nodes)
+	case c.Nodes < 1 || c.Nodes > MaxNodes:
+		return fmt.Errorf("a kind cluster has 1 to %d nodes, not %d", MaxNodes, c.Nodes)
 	case c.Dir == "":
 		return errors.New("a kind cluster needs a folder of its own (Dir)")
 	case c.NodeImage == "":

@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	maxNodes = 5000
+	// MaxNodes is how many nodes a cluster can have.
+	MaxNodes = 5000
 	// podAddresses is where pods get their addresses, on all nodes alike; nodes are in 10.0.0.0/16.
 	podAddresses = "10.64.0.0/10"
 )

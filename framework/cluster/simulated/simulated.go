@@ -159,8 +159,8 @@ func (p *Provider) validate() error {
 	switch {
 	case !regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`).MatchString(c.Name):
 		return fmt.Errorf("cluster name %q: use lower-case letters, digits and dashes", c.Name)
-	case c.Nodes < 1 || c.Nodes > maxNodes:
-		return fmt.Errorf("a simulated cluster has 1 to %d nodes, not %d", maxNodes, c.Nodes)
+	case c.Nodes < 1 || c.Nodes > MaxNodes:
+		return fmt.Errorf("a simulated cluster has 1 to %d nodes, not %d", MaxNodes, c.Nodes)
 	case c.Dir == "":
 		return errors.New("a simulated cluster needs a folder of its own (Dir)")
 	}
