@@ -71,14 +71,23 @@ func (p *Provider) change(ctx context.Context, change func(*faults)) error {
 	if err := p.applyStages(ctx, after); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(after, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(p.config.Dir, "faults.json"), data, 0o600); err != nil {
+	if err := p.keepFaults(after); err != nil {
 		return fmt.Errorf("keeping the nodes' faults: %w", err)
 	}
 	return p.acknowledged(ctx, after)
+}
+
+// keepFaults replaces the file as a whole: other processes read it while this one writes.
+func (p *Provider) keepFaults(f faults) error {
+	data, err := json.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(p.config.Dir, "faults.json")
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // faults reads what is in force.
