@@ -53,17 +53,14 @@ func run(ctx context.Context, mutants []mutant, o options) error {
 			}
 		}
 		fmt.Printf("[%d/%d] %s\n", i, len(mutants), r)
-		switch {
-		case m.ID == original:
-			if r.Killed || r.Unclear != "" {
-				err := errors.New("the unbroken controller does not pass: nothing that follows would prove anything")
-				if !o.partial() {
-					err = errors.Join(err, os.Remove(resultPath(m.ID)))
-				}
-				return err
-			}
-		default:
+		if m.ID != original {
 			did.add(m, r)
+		} else if r.Killed || r.Unclear != "" {
+			err := errors.New("the unbroken controller does not pass: nothing that follows would prove anything")
+			if !o.partial() {
+				err = errors.Join(err, os.Remove(resultPath(m.ID)))
+			}
+			return err
 		}
 	}
 	return did.err(len(mutants))

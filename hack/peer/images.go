@@ -69,7 +69,7 @@ func staticShell() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w; %s", path, err, advice)
 	}
-	defer program.Close()
+	defer func() { _ = program.Close() }()
 	if slices.ContainsFunc(program.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
 		return "", fmt.Errorf("%s needs libraries, which an image of its own has not; %s", path, advice)
 	}
