@@ -22,8 +22,9 @@ type Change func(*appsv1.DaemonSet)
 // Act does something to the cluster and has it in the history, with what it disturbs. The spec fails if it fails.
 func (r *R) Act(ctx context.Context, act history.Act, do func(context.Context) error) {
 	ginkgo.GinkgoHelper()
-	err := r.recorder.Act(ctx, act, do)
-	gomega.Expect(err).NotTo(gomega.HaveOccurred(), "%s %s %s", act.Verb, act.Object.Resource, act.Object.Name)
+	if err := r.recorder.Act(ctx, act, do); err != nil {
+		Fail(fmt.Sprintf("the suite asked to %s (%s/%s), and that failed: %v", act.Verb, act.Object.Resource, act.Object.Name, err))
+	}
 }
 
 // Create creates a DaemonSet in the spec's namespace, on the leased nodes, after the changes.
