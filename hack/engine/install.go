@@ -7,21 +7,35 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// packages are what a daemon that can run kind's nodes needs; docker.io brings containerd and runc.
-var packages = []string{"docker.io", "iptables"}
+// What a daemon that can run kind's nodes needs, of which docker.io brings containerd and runc, and what make node-image does.
+var (
+	daemon  = []string{"docker.io", "iptables"}
+	builder = []string{"mmdebstrap"}
+)
 
-// install gets the packages unless dockerd and its client are there. A client that is already on PATH stays the one in use: newer
-// clients work with Debian's daemon.
+// install gets the packages of what is not there. A client that is already on PATH stays the one in use: newer clients work with Debian's
+// daemon. Where there is a daemon and no apt-get, make node-image says for itself what it lacks.
 func install(ctx context.Context) error {
-	if onPath("dockerd") && onPath("docker") && onPath("runc") && onPath("iptables") {
-		return nil
+	var packages []string
+	if !onPath("dockerd") || !onPath("docker") || !onPath("runc") || !onPath("iptables") {
+		packages = append(packages, daemon...)
+	}
+	if !onPath("mmdebstrap") {
+		packages = append(packages, builder...)
 	}
 	if !onPath("apt-get") {
-		return errors.New("no dockerd on PATH and no apt-get to install it with: install a container engine yourself")
+		if slices.Contains(packages, daemon[0]) {
+			return errors.New("no dockerd on PATH and no apt-get to install it with: install a container engine yourself")
+		}
+		return nil
+	}
+	if len(packages) == 0 {
+		return nil
 	}
 	say("installing %s from Debian's packages", strings.Join(packages, ", "))
 	for _, args := range [][]string{
