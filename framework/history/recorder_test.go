@@ -18,7 +18,7 @@ import (
 )
 
 var hasty = patience{
-	start: 10 * time.Second, list: time.Second, request: 150 * time.Millisecond, silent: 100 * time.Millisecond, short: 3 * time.Second,
+	start: 10 * time.Second, list: time.Second, request: 150 * time.Millisecond, silent: 100 * time.Millisecond, short: 3 * time.Second, stale: time.Minute,
 	settle: 2 * time.Millisecond, nudge: 20 * time.Millisecond, first: time.Millisecond, most: 10 * time.Millisecond,
 }
 
