@@ -36,7 +36,7 @@ func main() {
 		command("rejudge", "judge saved histories again: HISTORY=<file or folder>", runRejudge),
 		command("matrix", "the suite on each Kubernetes version, side by side", runMatrix),
 		command("upgrade", "the control plane of a cluster taken from one version to a newer one: FROM=1.34.4 TO=1.36.3", runUpgrade),
-		command("soak", "the suite over and over for DURATION, with frozen components, cut watches and busy cores", runSoak),
+		command("soak", "the suite over and over for DURATION, with components frozen and restarted, watches cut and all cores busy", runSoak),
 		command("merge", "one report of what the shards of a run left in ARTIFACTS, or in RESULTS", runMerge),
 		command("compare", "what differs between two reports: A=report.yaml B=report.yaml, HTML=page.html", runCompare),
 		command("publishable", "whether a report can be handed on: REPORT=report.yaml", runPublishable),
