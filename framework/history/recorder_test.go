@@ -147,6 +147,18 @@ func barrierWaits(t *testing.T, readOnly bool) {
 	}
 }
 
+func TestBarriersAreQuickWhereNewPodsAreRefusedLater(t *testing.T) {
+	api, url := newAPIServer(t)
+	r := start(t, Options{Client: clientOf(t, url)})
+	api.full.Store(true)
+	if r.marker.touch(t.Context()) == "" {
+		t.Error("there is nothing to write to for a barrier")
+	}
+	if _, err := r.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestGoneIsAGapAndTheHistoryContinues(t *testing.T) {
 	api, url := newAPIServer(t)
 	api.put(Pods, pod("a"))
