@@ -142,12 +142,15 @@ func (s *suite) use(run string) {
 	config, client := s.connect()
 	p, err := provider.Open(s.Cluster)
 	Expect(err).NotTo(HaveOccurred())
+	program := kubectl.Kubectl{
+		Path: s.Cluster.Kubectl, Kubeconfig: s.Cluster.Kubeconfig, Context: s.Cluster.Context,
+		CacheDir: kubectlCache(run),
+	}
+	if s.Cluster.APIServerRestarts {
+		program.Begin = func(ctx context.Context) (func(), error) { return cluster.LockShared(ctx, s.Cluster.KubectlLock()) }
+	}
 	rollout.Use(&rollout.Environment{
-		Run: run, Seed: s.configuration.RandomSeed, Provider: p, Config: config, Client: client,
-		Kubectl: kubectl.Kubectl{
-			Path: s.Cluster.Kubectl, Kubeconfig: s.Cluster.Kubeconfig, Context: s.Cluster.Context,
-			CacheDir: kubectlCache(run),
-		},
+		Run: run, Seed: s.configuration.RandomSeed, Provider: p, Config: config, Client: client, Kubectl: program,
 		Artifacts: s.Artifacts, TimeoutFactor: s.TimeoutFactor, Deviations: s.Deviations, Implementation: s.judged(),
 		Disturbances: s.disturbed, Sharded: s.shard != nil,
 	})

@@ -81,6 +81,9 @@ type Config struct {
 	Binaries string
 	// Releases are the versions that the control plane is going to have, the first of them Version; empty if it stays as it is made.
 	Releases []Release
+	// APIServerRestarts says that the API server is going to be restarted beside whoever uses the cluster. Watches go on where they were when
+	// another one answers, nodes are given longer to show that they live, and clients wait (AwaitAPIServer). Simulated clusters only.
+	APIServerRestarts bool
 	// NodeImage is kind's node image.
 	NodeImage string
 	// Dir is a folder of this cluster's own: kubeconfig, data, logs. Destroy removes it.
@@ -108,9 +111,15 @@ type State struct {
 	NoDaemonSetController bool `json:"noDaemonSetController,omitempty"`
 	// Releases is as in Config.
 	Releases []Release `json:"releases,omitempty"`
+	// APIServerRestarts is as in Config.
+	APIServerRestarts bool `json:"apiServerRestarts,omitempty"`
 	// PID is the process that made the cluster, for telling a leftover from one in use; 0 for a cluster that stays.
 	PID int `json:"pid,omitempty"`
 }
+
+// KubectlLock is the path of a lock (LockShared) that every kubectl has while it runs where APIServerRestarts is set: no request of it waits, so
+// only who has the lock alone may take the API server away.
+func (s State) KubectlLock() string { return filepath.Join(s.Dir, "kubectl.lock") }
 
 // Save writes the state to path, whole or not at all.
 func (s State) Save(path string) error {
@@ -151,6 +160,9 @@ func RestConfig(s State) (*rest.Config, error) {
 		&clientcmd.ConfigOverrides{CurrentContext: s.Context}).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("the kubeconfig %s: %w", s.Kubeconfig, err)
+	}
+	if s.APIServerRestarts {
+		AwaitAPIServer(config)
 	}
 	return config, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,8 +32,10 @@ type apiServer struct {
 	compacted map[Resource]int64
 	// readOnly refuses the recorder's marker.
 	readOnly bool
-	changed  chan struct{}
-	done     chan struct{}
+	// full refuses new pods.
+	full    atomic.Bool
+	changed chan struct{}
+	done    chan struct{}
 }
 
 type apiEvent struct {
@@ -64,6 +67,13 @@ func clientOf(t testing.TB, url string) kubernetes.Interface {
 		t.Fatal(err)
 	}
 	return client
+}
+
+func (a *apiServer) has(r Resource, name string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, has := a.objects[r][name]
+	return has
 }
 
 // put creates or changes an object, remove deletes it.
@@ -141,7 +151,7 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *apiServer) mark(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimSuffix(r.URL.Path, "/status")
 	name = name[strings.LastIndex(name, "/")+1:]
-	if a.readOnly || !strings.HasPrefix(name, MarkerPrefix) {
+	if a.readOnly || a.full.Load() && !a.has(Pods, name) || !strings.HasPrefix(name, MarkerPrefix) {
 		http.Error(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403}`, http.StatusForbidden)
 		return
 	}

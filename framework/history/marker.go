@@ -19,7 +19,8 @@ const MarkerPrefix = "rollcall-barrier-"
 
 // marker is a pod that concerns nobody: no scheduler is asked to place it, no selector matches it, and it is Succeeded, so
 // that no quota counts it. It never appears in a history. A write to it shows how far the stream of pods is.
-// It only makes barriers faster, so a refusal (no permission, a dying namespace) is no failure.
+// It only makes barriers faster, so a refusal (no permission, a dying namespace) is no failure. It is there from the recording's start, since what
+// a spec does may have new pods refused later, and an API server without a watch cache has no faster way, nor any other: it sends no bookmarks.
 type marker struct {
 	pods   typed.PodInterface
 	name   string
@@ -40,7 +41,11 @@ func isMarker(resource Resource, object metav1.Object) bool {
 
 // touch changes the pod, or creates it, and returns the resourceVersion of that write, "" if it was refused.
 func (m *marker) touch(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, m.limit)
+	return m.touchWithin(ctx, m.limit)
+}
+
+func (m *marker) touchWithin(ctx context.Context, limit time.Duration) string {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	text, err := json.Marshal(m.pod(time.Now()))
 	if err != nil {

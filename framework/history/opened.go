@@ -30,7 +30,7 @@ func (s *stream) open(ctx, until context.Context) (*opened, error) {
 	stop := context.AfterFunc(until, cancel)
 
 	s.mu.Lock()
-	from, short := s.last, s.waitedFor()
+	from, short := s.last, s.waitedFor() || s.outdated()
 	s.mu.Unlock()
 	seconds := int64(watchLength)
 	if short {

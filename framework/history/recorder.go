@@ -102,6 +102,7 @@ func Start(ctx context.Context, o Options) (*Recorder, error) {
 		r.saver = saver
 		r.running.Go(func() { saver.run(live) })
 	}
+	r.marker.touchWithin(ctx, limits.request)
 	for i, s := range r.streams {
 		r.running.Go(func() { s.run(live, open[i]) })
 	}

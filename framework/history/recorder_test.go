@@ -18,7 +18,7 @@ import (
 )
 
 var hasty = patience{
-	start: 10 * time.Second, list: time.Second, request: 150 * time.Millisecond, silent: 100 * time.Millisecond, short: 3 * time.Second,
+	start: 10 * time.Second, list: time.Second, request: 150 * time.Millisecond, silent: 100 * time.Millisecond, short: 3 * time.Second, stale: time.Minute,
 	settle: 2 * time.Millisecond, nudge: 20 * time.Millisecond, first: time.Millisecond, most: 10 * time.Millisecond,
 }
 
@@ -141,6 +141,18 @@ func barrierWaits(t *testing.T, readOnly bool) {
 		if got := len(r.Snapshot().Pods); got != i+1 {
 			t.Fatalf("after the barrier %d pods are on record, want %d", got, i+1)
 		}
+	}
+	if _, err := r.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBarriersAreQuickWhereNewPodsAreRefusedLater(t *testing.T) {
+	api, url := newAPIServer(t)
+	r := start(t, Options{Client: clientOf(t, url)})
+	api.full.Store(true)
+	if r.marker.touch(t.Context()) == "" {
+		t.Error("there is nothing to write to for a barrier")
 	}
 	if _, err := r.Stop(t.Context()); err != nil {
 		t.Fatal(err)

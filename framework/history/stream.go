@@ -21,8 +21,10 @@ type patience struct {
 	start, list, request time.Duration
 	// silent is how long a stream may say nothing before it is opened anew. The API server sends a bookmark about once a minute.
 	silent time.Duration
-	// short is the length of a stream that was opened for a barrier, whole seconds, see barrier.go.
+	// short is the length of a stream that was opened for its bookmark, whole seconds, see barrier.go.
 	short time.Duration
+	// stale is how old the last resourceVersion may get before the next stream is a short one too, which brings a newer.
+	stale time.Duration
 	// settle is how long a barrier waits for a stream to arrive by itself before that stream is opened anew.
 	settle time.Duration
 	// nudge is how often a waiting barrier asks the API server again how far it is.
@@ -37,6 +39,7 @@ var usualPatience = patience{
 	request: 15 * time.Second,
 	silent:  90 * time.Second,
 	short:   3 * time.Second,
+	stale:   30 * time.Second,
 	settle:  30 * time.Millisecond,
 	nudge:   time.Second,
 	first:   20 * time.Millisecond,
@@ -63,6 +66,8 @@ type stream struct {
 	mu sync.Mutex
 	// last is the highest resourceVersion up to which everything was delivered.
 	last string
+	// fresh is when the API server last said how far it is, or could have.
+	fresh time.Time
 	// wanted is the highest resourceVersion that a barrier waits for.
 	wanted string
 	// problem is what went wrong last, until something was delivered again.
@@ -117,6 +122,9 @@ func (s *stream) run(ctx context.Context, current *opened) {
 		}
 		if err == nil {
 			delivered, err = s.read(ctx, current)
+			if current.short && err == nil {
+				s.confirm()
+			}
 			current.close()
 			current = nil
 		}
@@ -233,6 +241,8 @@ func (s *stream) accept(event watch.Event) error {
 		// One from a server that lags behind the last one says nothing.
 		if newer {
 			s.deliver(version)
+		} else {
+			s.confirm()
 		}
 		return nil
 	}
@@ -263,10 +273,22 @@ func (s *stream) isNewer(version string) (bool, error) {
 func (s *stream) deliver(version string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last, s.problem = version, nil
+	s.last, s.fresh, s.problem = version, time.Now(), nil
 	close(s.moved)
 	s.moved = make(chan struct{})
 }
+
+// confirm notes that the last resourceVersion is as new as it can be now.
+func (s *stream) confirm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fresh = time.Now()
+}
+
+// outdated says whether the last resourceVersion is so old that a newer one is worth a short stream. A busy API server forgets events after
+// 75 seconds, and sends its bookmarks once a minute: a resource to which nothing happens, and whose streams are all cut before that, could not
+// be resumed in the end. The caller holds the lock.
+func (s *stream) outdated() bool { return time.Since(s.fresh) > s.patience.stale }
 
 // note keeps what went wrong for whoever waits in vain. Nil is ignored.
 func (s *stream) note(err error) {

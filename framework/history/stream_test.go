@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -75,5 +76,48 @@ func TestRelistRefusesVersionsWithoutOrder(t *testing.T) {
 	}}, newLog(nil), nil, hasty)
 	if err := s.relist(t.Context(), hasty.list); !apierrors.IsForbidden(err) {
 		t.Errorf("the error is %v, want the API server's", err)
+	}
+}
+
+// TestQuietStreamThatIsAlwaysCutAsksHowFarTheServerIs: else what the stream is to be resumed after would be forgotten one day.
+func TestQuietStreamThatIsAlwaysCutAsksHowFarTheServerIs(t *testing.T) {
+	limits := hasty
+	limits.stale = 10 * time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	lengths := make(chan int64)
+	s := newStream(source{resource: Pods, watch: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+		w := watch.NewFakeWithChanSize(1, false)
+		length := *options.TimeoutSeconds
+		if length == 3 {
+			w.Action(watch.Bookmark, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "150"}})
+		}
+		w.Stop() // what is in the channel still arrives
+		select {
+		case lengths <- length:
+		case <-ctx.Done():
+		}
+		return w, nil
+	}}, newLog(nil), nil, limits)
+	s.deliver("100")
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.run(ctx, nil)
+	}()
+	for want := []int64{watchLength, 3, watchLength}; len(want) > 0; {
+		select {
+		case length := <-lengths:
+			if length == want[0] {
+				want = want[1:]
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("no stream of %d seconds", want[0])
+		}
+	}
+	stop()
+	<-ended
+	if s.last != "150" {
+		t.Errorf("the stream is at %s, want the bookmark's 150", s.last)
 	}
 }

@@ -20,6 +20,8 @@ type Kubectl struct {
 	Kubeconfig, Context string
 	// CacheDir is where it keeps discovery documents, so that nothing appears in the home directory.
 	CacheDir string
+	// Begin, if not nil, is called before each run, which waits for it, and what it returns when the run is over.
+	Begin func(context.Context) (end func(), err error)
 	// Keep, if not nil, gets every result: for a transcript.
 	Keep func(Result)
 }
@@ -65,6 +67,13 @@ func (k *Kubectl) Run(ctx context.Context, args []string, options ...Option) (Re
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	for _, o := range options {
 		o(cmd)
+	}
+	if k.Begin != nil {
+		end, err := k.Begin(ctx)
+		if err != nil {
+			return Result{Args: args}, fmt.Errorf("waiting to run %s: %w", Result{Args: args}.Command(), err)
+		}
+		defer end()
 	}
 	began := time.Now()
 	err := cmd.Run()

@@ -48,6 +48,19 @@ func TestRunLeavesTheUsersSettingsOut(t *testing.T) {
 	}
 }
 
+func TestRunWaitsForItsTurn(t *testing.T) {
+	k := script(t, "echo done")
+	begun, ended := 0, 0
+	k.Begin = func(context.Context) (func(), error) { begun++; return func() { ended++ }, nil }
+	if r, err := k.Run(context.Background(), nil); err != nil || r.Stdout != "done\n" || begun != 1 || ended != 1 {
+		t.Errorf("got %+v, %v; begun %d times, ended %d times", r, err, begun, ended)
+	}
+	k.Begin = func(context.Context) (func(), error) { return nil, context.DeadlineExceeded }
+	if r, err := k.Run(context.Background(), []string{"get", "ds"}); err == nil || !strings.Contains(err.Error(), "waiting to run kubectl get ds") || r.Stdout != "" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
 func TestRunSaysWhyItWasEnded(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()

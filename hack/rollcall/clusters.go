@@ -97,7 +97,7 @@ func makeCluster(ctx context.Context, s settings, provider, name string, pid int
 	defer log.Close()
 	config := cluster.Config{
 		Name: name, Version: s.Version, Nodes: s.Nodes, NoDaemonSetController: s.Controller != "",
-		Binaries: binaries, Dir: dir, Log: log,
+		APIServerRestarts: s.APIServerRestarts, Binaries: binaries, Dir: dir, Log: log,
 	}
 	if config.Nodes == 0 {
 		config.Nodes = defaultNodes[provider]

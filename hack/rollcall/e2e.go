@@ -78,13 +78,12 @@ func runE2E(ctx context.Context, s settings) (err error) {
 	if s.Procs == 0 {
 		s.Procs = defaultProcs(p.State().Provider)
 	}
-	calm := func() {}
+	calm := func() error { return nil }
 	if s.Beside != nil {
-		calm = s.Beside(running, p)
+		running, calm = s.Beside(running, p)
 	}
 	failed := runSuite(running, s, p.State(), artifacts)
-	calm()
-	if err := controllerEnded(); err != nil {
+	if err := errors.Join(calm(), controllerEnded()); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {

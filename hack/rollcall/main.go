@@ -45,7 +45,7 @@ func rootCommand() *cobra.Command {
 		command("matrix", "the suite on each Kubernetes version, side by side", runMatrix),
 		command("upgrade", "the control plane of a cluster taken from one version to a newer one: FROM=1.34.4 TO=1.36.3", runUpgrade),
 		command("scale", "the specs for large clusters, on NODES=1000 simulated nodes", handedOver(runScale)),
-		command("soak", "the suite over and over for DURATION, with frozen components, cut watches and busy cores", runSoak),
+		command("soak", "the suite over and over for DURATION, with components frozen and restarted, watches cut and all cores busy", runSoak),
 		command("merge", "one report of what the shards of a run left in ARTIFACTS, or in RESULTS", runMerge),
 		compareCommand(),
 		command("publishable", "whether a report can be handed on: REPORT=report.yaml", runPublishable),

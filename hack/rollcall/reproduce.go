@@ -18,11 +18,15 @@ func reproduce(s settings, state cluster.State, env func(string) string) string 
 		}
 	}
 	chosen := configuration(s, state)
-	if n := len(s.Path); n > 0 {
+	switch n := len(s.Path); {
+	case s.Soak: // a run's seed says what else was done to the cluster
+		words = append(words, "soak")
+		add("KUBERNETES_VERSION", chosen["KUBERNETES_VERSION"])
+	case n > 0:
 		words = append(words, "upgrade")
 		add("FROM", s.Path[0])
 		add("TO", s.Path[n-1])
-	} else {
+	default:
 		words = append(words, "e2e")
 		for _, name := range []string{"PROVIDER", "KUBERNETES_VERSION"} {
 			add(name, chosen[name])
@@ -36,6 +40,9 @@ func reproduce(s settings, state cluster.State, env func(string) string) string 
 	}
 	for _, name := range []string{"CONTROLLER", "RESTART", "DEVIATIONS", "LABELS", "FOCUS", "REPEAT", "TIMEOUT_FACTOR", "IMAGES", "SHARD", "DURATIONS"} {
 		add(name, env(name))
+	}
+	if s.Soak {
+		add("DURATION", "1s") // one run
 	}
 	return strings.Join(words, " ")
 }

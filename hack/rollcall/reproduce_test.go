@@ -23,6 +23,16 @@ func TestReproduce(t *testing.T) {
 		t.Errorf("RESTART is %q", value)
 	}
 
+	soaked := s
+	soaked.Soak, soaked.Controller = true, "a controller that the soak has chosen"
+	got = reproduce(soaked, simulated, func(name string) string {
+		return map[string]string{"LABELS": "core && !slow", "TIMEOUT_FACTOR": "3"}[name]
+	})
+	want = `make soak KUBERNETES_VERSION=1.36.3 NODES=12 PROCS=14 SEED=7 LABELS='core && !slow' TIMEOUT_FACTOR=3 DURATION=1s`
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+
 	none := func(string) string { return "" }
 	existing := cluster.State{Provider: "existing", Version: "v1.35.1", Nodes: 3}
 	if got, want := reproduce(s, existing, none), `make e2e PROVIDER=existing PROCS=14 SEED=7 KUBECONFIG="$KUBECONFIG"`; got != want {

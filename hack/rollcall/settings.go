@@ -45,9 +45,12 @@ type settings struct {
 	Path       []string // versions that the control plane is taken through, empty if it stays Version
 	FailFast   bool     // for mutants: one failure is enough
 
-	// For make soak: what goes on beside the specs, until the returned function is called, and about how long a watch lasts, 0 for ever.
-	Beside     func(context.Context, cluster.Provider) func()
-	CutWatches time.Duration
+	// Soak says that make soak is behind this. Its Beside is what goes on beside the specs until the returned function is called, which says
+	// what went wrong; the returned context ends then. CutWatches is about how long a watch lasts, 0 for ever.
+	Soak              bool
+	Beside            func(context.Context, cluster.Provider) (context.Context, func() error)
+	CutWatches        time.Duration
+	APIServerRestarts bool
 
 	ClusterUp time.Duration // what making the cluster took, for the report; 0 where it was there
 }

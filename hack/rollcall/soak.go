@@ -10,27 +10,30 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/report"
+	"rollcall.dev/hack/kubernetes"
 )
 
-// pauser freezes a component of the cluster for a while.
-type pauser interface {
-	Pause(ctx context.Context, component string, length time.Duration) error
-}
+const (
+	// cutting is how long a watch of the suite lasts in a soak, about.
+	cutting = 20 * time.Second
+	// faultsEvery is how often a component is frozen or restarted, and restartEvery how often the controller is, about.
+	faultsEvery  = 6 * time.Second
+	restartEvery = 15 * time.Second
+	// patience is what TIMEOUT_FACTOR is at least where things are restarted: a correct controller then takes longer, and no more than that.
+	patience = 2
+)
 
-// pausable are the components that a soak freezes. The last one is all simulated kubelets at once: slow nodes.
-var pausable = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller"}
-
-// cutting is how long a watch of the suite lasts in a soak, about.
-const cutting = 20 * time.Second
-
-// runSoak runs the suite over and over for DURATION (an hour), on a simulated cluster and with a seed each, while both cores are kept busy,
-// components freeze for seconds, and every watch of the suite is cut again and again. A correct implementation must not be accused of
-// anything meanwhile: what fails is a false alarm, or a find. The API server is frozen and not restarted: a restarted one has forgotten
-// what a watch missed, so that each history would have a gap.
+// runSoak runs the suite over and over for DURATION (an hour), on a simulated cluster and with a seed each, while all cores are kept busy,
+// components freeze for seconds, and every watch of the suite is cut again and again. In every other run the controller, alone as a
+// CONTROLLER, and the API server are restarted, too; what a controller may do wrong for a moment after that is judged in the others.
+//
+// A correct implementation must not be accused of anything meanwhile: what fails is a false alarm, or a find. Nor may a spec be inconclusive: no
+// fault takes an event from a watch, which goes on where it was also after the API server's restart, or lasts until a node is given up.
 func runSoak(ctx context.Context, s settings) error {
 	if s.Reuse || s.Provider == "existing" || s.Provider == "kind" {
 		return errors.New("make soak needs clusters whose parts it can freeze: it makes simulated ones")
@@ -42,9 +45,12 @@ func runSoak(ctx context.Context, s settings) error {
 			return fmt.Errorf("DURATION=%s: must be a time such as 1h or 30m", text)
 		}
 	}
-	s.Provider, s.CutWatches = "simulated", cutting
+	s.Provider, s.Soak, s.CutWatches = "simulated", true, cutting
+	const apart = "!controller-restart" // their specs restart what is frozen and restarted here
 	if s.Labels == "" {
-		s.Labels = "!controller-restart" // whose specs restart what is frozen here
+		s.Labels = apart
+	} else {
+		s.Labels = apart + " && (" + s.Labels + ")"
 	}
 	if s.Seed == 0 {
 		s.Seed = 1 + rand.Int64N(1<<31-1)
@@ -57,75 +63,105 @@ func runSoak(ctx context.Context, s settings) error {
 	var t tally
 	for time.Since(began) < length {
 		s.Artifacts = filepath.Join(folder, fmt.Sprintf("soak-%d", t.runs+1))
-		var frozen atomic.Int32
-		s.Beside = func(ctx context.Context, p cluster.Provider) func() { return freeze(ctx, p.(pauser), s.Seed, &frozen) }
-		err := runE2E(ctx, s)
+		r, f, err := s.soakOnce(ctx)
 		if ctx.Err() != nil {
-			return err
+			return errors.Join(err, context.Cause(ctx))
 		}
-		var failed specsFailed
-		if err != nil && !errors.As(err, &failed) {
-			return err
-		}
-		r, err := report.Load(filepath.Join(s.Artifacts, "report.yaml"))
 		if err != nil {
 			return err
 		}
-		t.add(r, int(frozen.Load()))
+		t.add(r, f)
 		say("soak: after %s: %s", time.Since(began).Round(time.Second), t)
 		if r.Summary.Result == report.Failure {
-			say("soak: that run again: make soak SEED=%d DURATION=1s; its evidence is in %s", s.Seed, s.Artifacts)
+			say("soak: that run again: %s; its evidence is in %s", r.Reproduce, s.Artifacts)
 		} else if err := os.RemoveAll(filepath.Join(s.Artifacts, "histories")); err != nil {
 			return err
 		}
-		s.Seed = 1 + seeds.Int64N(1<<31-1)
+		s.Seed = nextSeed(seeds, s.Seed)
 	}
-	if t.failed+t.errors > 0 {
-		return specsFailed{errors.New("something was accused that should not be")}
+	if why := t.verdict(); why != "" {
+		say("soak: %s", why)
+		return specsFailed{errors.New(why)}
 	}
 	return nil
 }
 
-// tally is what a soak has seen.
-type tally struct{ runs, specs, failed, inconclusive, errors, frozen int }
+// soakOnce is one run. Specs that failed are no error: the report has them.
+func (s settings) soakOnce(ctx context.Context) (*report.ConformanceReport, *faults, error) {
+	if restarts(s.Seed) {
+		var err error
+		if s, err = s.withRestarts(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	f := &faults{every: faultsEvery, turn: faultsEvery}
+	s.Beside = func(ctx context.Context, p cluster.Provider) (context.Context, func() error) {
+		return f.begin(ctx, p.(faulty), s.Seed)
+	}
+	err := runE2E(ctx, s)
+	if len(untold(err)) > 0 || ctx.Err() != nil {
+		return nil, nil, err
+	}
+	r, err := report.Load(filepath.Join(s.Artifacts, "report.yaml"))
+	return r, f, err
+}
 
-func (t *tally) add(r *report.ConformanceReport, frozen int) {
+// restarts says whether the controller and the API server are restarted in the run with this seed, so that the seed alone repeats it.
+func restarts(seed int64) bool { return seed%2 == 0 }
+
+// nextSeed is the seed of the next run, which is of the other kind.
+func nextSeed(chance *rand.Rand, last int64) int64 { return 2*(1+chance.Int64N(1<<30-1)) + (last+1)%2 }
+
+// withRestarts are the settings of a run in which the controller and the API server are restarted.
+func (s settings) withRestarts(ctx context.Context) (settings, error) {
+	if s.Controller == "" {
+		dir, err := buildKubernetes(ctx, s.Version, kubernetes.Controller)
+		if err != nil {
+			return s, err
+		}
+		s.Controller = fmt.Sprintf("'%s' --kubeconfig='{kubeconfig}'", filepath.Join(dir, "daemonset-controller"))
+	}
+	if s.Restart.every == 0 {
+		s.Restart = restart{signal: syscall.SIGTERM, every: restartEvery}
+		if s.Seed/2%2 == 0 {
+			s.Restart.signal = syscall.SIGKILL
+		}
+	}
+	s.APIServerRestarts, s.Timeouts = true, max(s.Timeouts, patience)
+	return s, nil
+}
+
+// tally is what a soak has seen.
+type tally struct{ runs, specs, examined, failed, inconclusive, errors, freezes, absences int }
+
+func (t *tally) add(r *report.ConformanceReport, f *faults) {
 	c := r.Summary.Statistics
 	t.runs++
 	t.specs += c.Planned
+	t.examined += c.Passed + c.Deviations + c.Failed
 	t.failed += c.Failed
 	t.inconclusive += c.Inconclusive
 	t.errors += c.Errors + c.NotRun
-	t.frozen += frozen
+	t.freezes += int(f.freezes.Load())
+	t.absences += int(f.absences.Load())
 }
 
 func (t tally) String() string {
-	return fmt.Sprintf("%d runs, %d specs, %d freezes: %d failed, %d inconclusive, %d errors", t.runs, t.specs, t.frozen, t.failed, t.inconclusive, t.errors)
+	return fmt.Sprintf("%d runs, %d specs, %d freezes, %d restarts of the API server: %d failed, %d inconclusive, %d errors",
+		t.runs, t.specs, t.freezes, t.absences, t.failed, t.inconclusive, t.errors)
 }
 
-// freeze freezes a component now and then, for up to three seconds, until the returned function is called. Leases of nodes last longer.
-func freeze(ctx context.Context, p pauser, seed int64, count *atomic.Int32) func() {
-	ctx, stop := context.WithCancel(ctx)
-	var done sync.WaitGroup
-	done.Go(func() {
-		chance := rand.New(rand.NewPCG(uint64(seed), 1))
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(3*time.Second + time.Duration(chance.Int64N(int64(7*time.Second)))):
-			}
-			component := pausable[chance.IntN(len(pausable))]
-			if err := p.Pause(ctx, component, 500*time.Millisecond+time.Duration(chance.Int64N(int64(2500*time.Millisecond)))); err != nil {
-				say("soak: %v", err)
-			}
-			count.Add(1)
-		}
-	})
-	return func() {
-		stop()
-		done.Wait()
+// verdict says why the soak has not shown what it is for, or "".
+func (t tally) verdict() string {
+	switch {
+	case t.failed+t.errors > 0:
+		return "something was accused that should not be"
+	case t.inconclusive > 0:
+		return fmt.Sprintf("%d inconclusive: none of the faults takes an event or a node away, so what did is to be found", t.inconclusive)
+	case t.examined == 0:
+		return "nothing was examined"
 	}
+	return ""
 }
 
 // keepBusy has n cores do nothing useful until the returned function is called.

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,9 +21,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/retry"
+
+	"rollcall.dev/framework/cluster"
 )
 
 // faults is what is out of the ordinary on a cluster's nodes. It is kept in a file of the cluster's folder, because several processes
@@ -53,7 +55,7 @@ func (f faults) clone() faults {
 
 // change applies change to the cluster's faults and returns once kwok works by them. One process at a time does so.
 func (p *Provider) change(ctx context.Context, change func(*faults)) error {
-	unlock, err := lock(ctx, filepath.Join(p.config.Dir, "faults.lock"))
+	unlock, err := cluster.Lock(ctx, filepath.Join(p.config.Dir, "faults.lock"))
 	if err != nil {
 		return fmt.Errorf("waiting for another process that changes the nodes: %w", err)
 	}
@@ -240,14 +242,23 @@ const (
 func (p *Provider) ask(ctx context.Context, client kubernetes.Interface, node string, generation int) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	stream, err := client.CoreV1().Nodes().Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + node})
-	if err != nil {
-		return fmt.Errorf("watching %s: %w", node, err)
-	}
-	defer stream.Stop()
+	only := metav1.ListOptions{FieldSelector: "metadata.name=" + node}
+	var stream watch.Interface
+	defer func() {
+		if stream != nil {
+			stream.Stop()
+		}
+	}()
 	// An answer to any of this call's questions will do: on a busy machine it comes later than the next question.
 	call := fmt.Sprintf("%d.%d.", generation, time.Now().UnixNano())
 	for n, wait := 1, 250*time.Millisecond; ; n, wait = n+1, min(2*wait, longestSilence) {
+		if stream == nil {
+			var err error
+			if stream, err = client.CoreV1().Nodes().Watch(ctx, only); err != nil {
+				return fmt.Errorf("watching %s: %w", node, err)
+			}
+		}
+		answers := stream.ResultChan()
 		question := call + strconv.Itoa(n)
 		patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, askedAnnotation, question)
 		if _, err := client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
@@ -260,41 +271,17 @@ func (p *Provider) ask(ctx context.Context, client kubernetes.Interface, node st
 				return fmt.Errorf("the simulated kubelet of %s does not answer (log: %s): %w", node, p.logPath("kwok-controller"), context.Cause(ctx))
 			case <-again:
 				asked = false
-			case event := <-stream.ResultChan():
+			case event := <-answers:
 				n, ok := event.Object.(*corev1.Node)
-				if !ok {
-					return fmt.Errorf("the watch of %s ended before its simulated kubelet answered", node)
+				if !ok { // the API server ended; the next watch begins with what there is
+					stream.Stop()
+					stream, answers = nil, nil
+					continue
 				}
 				if strings.HasPrefix(n.Annotations[acknowledgedAnnotation], call) {
 					return nil
 				}
 			}
-		}
-	}
-}
-
-// lock takes an exclusive lock on a file; the kernel gives it back when the process ends, however it ends.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { _ = file.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			_ = file.Close()
-			return nil, err
-		}
-		select {
-		case <-ctx.Done():
-			_ = file.Close()
-			return nil, ctx.Err()
-		case <-tick.C:
 		}
 	}
 }

@@ -31,12 +31,12 @@ type heartbeat struct {
 
 // heartbeats are quick enough that a spec can wait for a stopped node to become NotReady (9 to 14 s), and leave a machine under load
 // nine seconds to renew a lease. A large cluster has those of real ones, and a very large one fewer: five thousand nodes would renew five
-// hundred leases a second, which is all that two cores can do.
+// hundred leases a second, which is all that two cores can do. Where the API server is restarted, nobody can renew a lease for ten seconds.
 func (p *Provider) heartbeats() heartbeat {
 	switch {
 	case p.config.Nodes > 500:
 		return heartbeat{lease: 240 * time.Second, grace: 300 * time.Second, monitor: 20 * time.Second}
-	case p.config.Nodes > 200:
+	case p.config.Nodes > 200 || p.config.APIServerRestarts:
 		return heartbeat{lease: 40 * time.Second, grace: 50 * time.Second, monitor: 5 * time.Second}
 	}
 	return heartbeat{lease: 12 * time.Second, grace: 12 * time.Second, monitor: 2 * time.Second}

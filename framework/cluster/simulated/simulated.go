@@ -58,7 +58,7 @@ func New(config cluster.Config) *Provider { return (&Provider{config: config}).d
 func Open(state cluster.State) *Provider {
 	p := &Provider{state: state, config: cluster.Config{
 		Name: state.Name, Version: state.Version, Nodes: state.Nodes, Binaries: state.Binaries, Dir: state.Dir,
-		NoDaemonSetController: state.NoDaemonSetController, Releases: state.Releases,
+		NoDaemonSetController: state.NoDaemonSetController, Releases: state.Releases, APIServerRestarts: state.APIServerRestarts,
 	}}
 	return p.defaults()
 }
@@ -135,6 +135,9 @@ func (p *Provider) restConfig() (*rest.Config, error) {
 		p.rest, p.failed = clientcmd.BuildConfigFromFlags("", p.GetKubeconfig())
 		if p.failed == nil {
 			p.rest.QPS = -1 // the API server of a cluster of our own needs no protection from us
+			if p.config.APIServerRestarts {
+				cluster.AwaitAPIServer(p.rest)
+			}
 		}
 	})
 	if p.failed != nil {

@@ -69,7 +69,8 @@ func (p *Provider) Create(ctx context.Context, _ ...string) (kubeconfig string, 
 	p.state = cluster.State{
 		Provider: Name, Name: p.config.Name, Version: version, Nodes: p.config.Nodes,
 		Kubeconfig: p.GetKubeconfig(), Context: p.GetKubectlContext(), Kubectl: filepath.Join(p.config.Binaries, "kubectl"),
-		Binaries: p.config.Binaries, Dir: p.config.Dir, NoDaemonSetController: p.config.NoDaemonSetController, Releases: p.config.Releases, PID: os.Getpid(),
+		Binaries: p.config.Binaries, Dir: p.config.Dir, NoDaemonSetController: p.config.NoDaemonSetController, Releases: p.config.Releases,
+		APIServerRestarts: p.config.APIServerRestarts, PID: os.Getpid(),
 	}
 	return p.state.Kubeconfig, nil
 }
@@ -179,7 +180,7 @@ func (p *Provider) extraArgs() []string {
 	if p.config.NoDaemonSetController {
 		args = append(args, "kube-controller-manager=controllers=*,-daemonset-controller")
 	}
-	return firstsFirst(append(args, p.upgradeArgs()...))
+	return firstsFirst(append(args, p.lastingArgs()...))
 }
 
 // firstsFirst puts the first argument of each component before any other: kwokctl 0.8.0 gives a component's further ones to another component,

@@ -17,9 +17,9 @@ import (
 // the cache that a new API server begins empty.
 const lasting = "pods#0,nodes#0,daemonsets.apps#0,controllerrevisions.apps#0"
 
-// upgradeArgs are the extra arguments of a cluster whose control plane is going to be replaced.
-func (p *Provider) upgradeArgs() []string {
-	if len(p.config.Releases) == 0 {
+// lastingArgs are the extra arguments of a cluster whose API server is going to be replaced or restarted.
+func (p *Provider) lastingArgs() []string {
+	if len(p.config.Releases) == 0 && !p.config.APIServerRestarts {
 		return nil
 	}
 	// Without compaction etcd knows every event however long a watch was away.
