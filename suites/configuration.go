@@ -18,7 +18,11 @@ import (
 func configuration(t *testing.T) types.SuiteConfig {
 	c, _ := GinkgoConfiguration()
 	c.RandomizeAllSpecs, c.FailOnPending, c.FailOnEmpty = true, true, true
-	c.PollProgressAfter, c.PollProgressInterval = cmp.Or(c.PollProgressAfter, 3*time.Minute), cmp.Or(c.PollProgressInterval, time.Minute)
+	slow := 3 * time.Minute
+	if strings.Contains(c.LabelFilter, "scale") { // there every spec takes minutes, and says no more by telling where it is
+		slow = 20 * time.Minute
+	}
+	c.PollProgressAfter, c.PollProgressInterval = cmp.Or(c.PollProgressAfter, slow), cmp.Or(c.PollProgressInterval, slow/3)
 	c.LabelFilter = filter(c.LabelFilter)
 	if deadline, set := t.Deadline(); set {
 		// go test kills what is late, after ten minutes if nobody says -timeout. Before that, the specs that run are ended in good order, what

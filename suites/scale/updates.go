@@ -3,6 +3,7 @@ package scale
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -34,6 +35,10 @@ var _ = Describe("On a large cluster", Ordered, ContinueOnFailure, func() {
 			Skip(fmt.Sprintf("the cluster has %d nodes; make e2e-scale NODES=%d would make it run", n, fewest))
 		}
 	})
+
+	// Go lets a heap grow to twice what is in use before it collects. A history of thousands of nodes is a heap of hundreds of MiB that only
+	// grows, beside a cluster that needs the machine's memory: half as much on top is enough.
+	BeforeAll(func() { DeferCleanup(debug.SetGCPercent, debug.SetGCPercent(50)) })
 
 	DescribeTable("an update comes to its end within its limit", func(ctx SpecContext, strategy func(nodes int) rollout.Change) {
 		ds := c.complete(ctx, strategy(len(r.AllNodes())))

@@ -1,0 +1,71 @@
+package adoption
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"rollcall.dev/fixtures"
+	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/history"
+	"rollcall.dev/framework/rollout"
+)
+
+var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
+	r := rollout.New()
+
+	It("are released when their labels change, and adopted again when they match", catalog.Covers("J-06"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		before := complete(ctx, r)
+		ds, pod := before.DaemonSet, before.Pods[0]
+		rename := func(to string) {
+			r.EditPod(ctx, pod, "label name="+to, func(live *corev1.Pod) { live.Labels["name"] = to })
+		}
+		rename("released")
+		replaced := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.Match("have let the pod go", func(s rollout.State) string {
+			if live := s.Find(pod); live == nil || len(live.OwnerReferences) > 0 {
+				return "has not: it still controls the pod, or the pod is gone"
+			}
+			return ""
+		})))
+		Expect(rollout.Where(replaced.Pods, rollout.OnNode(pod.Spec.NodeName))).To(HaveLen(1), "the node of the released pod should have another")
+
+		// At rest nothing but the change itself makes a controller look at the pod again.
+		r.Settle(ctx)
+		rename(fixtures.FluentdName)
+		after := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.Match("have taken the pod back, or pruned it", func(s rollout.State) string {
+			if live := s.Find(pod); live != nil && len(live.OwnerReferences) == 0 {
+				return "has left it an orphan"
+			}
+			return ""
+		})))
+		last := ""
+		for _, e := range after.All.Entries {
+			if e.Pod != nil && e.Pod.UID == pod.UID && e.Type == history.Modified {
+				last = "nobody"
+				if c := metav1.GetControllerOf(e.Pod); c != nil {
+					last = string(c.UID)
+				}
+			}
+		}
+		Expect(last).To(Equal(string(ds.UID)), "pod %s matches the selector again, so the DaemonSet should have taken it over before one of the two went", pod.Name)
+		Expect(rollout.Where(after.All.Pods, rollout.OnNode(pod.Spec.NodeName))).To(HaveLen(1), "one of the two pods should be left")
+	})
+
+	It("are released by one DaemonSet and adopted by another whose labels they are given", catalog.Covers("J-06", "J-02", "B-07"), func(ctx SpecContext) {
+		nodes := r.Nodes(ctx, 2)
+		before := complete(ctx, r)
+		other := complete(ctx, r, rollout.Named("second")).DaemonSet
+		r.Settle(ctx) // so that the change is what both have to notice
+		moved := before.Pods[0]
+		r.EditPod(ctx, moved, "label name=second", func(live *corev1.Pod) { live.Labels["name"] = "second" })
+		r.Eventually(ctx, before.DaemonSet).Should(rollout.And(rollout.BeCompleteOn(nodes...), rollout.HavePods(1, "in its place", rollout.All(rollout.OnNode(moved.Spec.NodeName), rollout.Other(moved)))))
+		r.Eventually(ctx, other).Should(rollout.And(rollout.BeCompleteOn(nodes...), rollout.Match("leave no orphan", func(s rollout.State) string {
+			if pod := s.Find(moved); pod != nil && metav1.GetControllerOf(pod) == nil {
+				return "has not adopted pod " + pod.Name
+			}
+			return ""
+		})))
+	})
+})
