@@ -20,7 +20,7 @@ var _ = Describe("The record of a DaemonSet's templates", func() {
 	It("begins with revision 1, from which the template can be restored", catalog.Covers("I-01"), func(ctx SpecContext) {
 		r.Nodes(ctx, 1)
 		first := complete(ctx, r, func(ds *appsv1.DaemonSet) {
-			ds.Annotations = map[string]string{cause: "as it was"}
+			ds.Annotations = map[string]string{"rollcall.dev/note": "as it was"}
 			ds.Spec.Template.Labels["step"] = "first"
 		})
 		ds := first.DaemonSet
@@ -29,7 +29,7 @@ var _ = Describe("The record of a DaemonSet's templates", func() {
 		Expect(revision.OwnerReferences).To(ContainElement(rollout.OwnedBy(ds)), "the DaemonSet should control the revision, and a foreground deletion wait for it")
 		Expect(revision.Labels).To(And(HaveKeyWithValue("name", fixtures.FluentdName), HaveKeyWithValue("step", "first")), "the template's labels")
 		Expect(revision.Labels[appsv1.ControllerRevisionHashLabelKey]).NotTo(BeEmpty(), "the revision's hash label")
-		Expect(revision.Annotations).To(HaveKeyWithValue(cause, "as it was"), "the DaemonSet's change-cause")
+		Expect(revision.Annotations).To(HaveKeyWithValue("rollcall.dev/note", "as it was"), "the DaemonSet's annotations")
 
 		// What kubectl rollout undo does: the data is sent as it is. A replacing patch also removes what came since.
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), func(ds *appsv1.DaemonSet) {
