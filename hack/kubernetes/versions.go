@@ -24,6 +24,9 @@ var versions = map[string]string{
 var past = map[string]string{
 	"v1.34.0": "v1.34.0",
 	"v1.30.4": "v1.30.4",
+	"v1.29.6": "v1.29.6",
+	"v1.26.0": "v1.26.0",
+	"v1.14.0": "v1.14.0",
 }
 
 // module is the folder of a version's module.

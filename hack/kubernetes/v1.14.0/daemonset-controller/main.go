@@ -1,0 +1,1 @@
+../../v1.26.0/daemonset-controller/main.go
