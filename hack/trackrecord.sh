@@ -44,7 +44,7 @@ mended() {
   else
     failed=1
     printf '%s, which mends that, FAILS:\n' "$1"
-    sed -n 's/^rollcall: \(failed\|inconclusive\|error\)/    &/p' "$log.log"
+    grep '^rollcall: \(failed\|inconclusive\|error\)' "$log.log" || tail -n 1 "$log.log"
   fi
 }
 
