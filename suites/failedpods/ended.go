@@ -39,7 +39,8 @@ var _ = Describe("A pod that has ended", func() {
 		ds := before.DaemonSet
 		next := rollout.WithImage(fixtures.FluentdNext)
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), rollout.NeverReady())
-		ended := rollout.Where(r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the new template", next)).Pods, next)[0]
+		started := rollout.All(next, func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning }) // or its kubelet could write that over its end
+		ended := rollout.Where(r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the new template that run", started)).Pods, next)[0]
 		r.EndPod(ctx, ended, phase, reason)
 		r.Soon(ctx, ds).Should(rollout.And(rollout.HavePods(1, "of the new template", next),
 			rollout.HavePods(1, "of the new template in the ended one's place", rollout.All(next, rollout.Other(ended), rollout.OnNode(rollout.TargetNode(ended))))))
