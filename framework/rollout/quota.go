@@ -3,9 +3,12 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -22,7 +25,9 @@ func (r *R) LimitPods(ctx context.Context, count int64) {
 	ginkgo.GinkgoHelper()
 	quota := &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Name: quotaName, Labels: map[string]string{cluster.RunLabel: r.Run}},
-		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: *resource.NewQuantity(count, resource.DecimalSI)}},
+		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
+			corev1.ResourcePods: *resource.NewQuantity(count, resource.DecimalSI), unused: resource.MustParse("0"),
+		}},
 	}
 	r.Act(ctx, r.quotaAct("create", fmt.Sprintf("%d pods", count)), func(ctx context.Context) error {
 		quotas := r.Client.CoreV1().ResourceQuotas(r.Namespace)
@@ -32,10 +37,40 @@ func (r *R) LimitPods(ctx context.Context, count int64) {
 		limit := r.patience(request)
 		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the quota was not in force within %s", limit))
 		defer cancel()
-		return awaitQuota(ctx, func() (watch.Interface, error) {
+		if err := awaitQuota(ctx, func() (watch.Interface, error) {
 			return quotas.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + quotaName})
-		})
+		}); err != nil {
+			return err
+		}
+		return r.awaitRefused(ctx)
 	})
+}
+
+// unused is something of which the quota allows none, and of which nobody makes any where it is: a trial tells whether it is enforced.
+const unused = corev1.ResourceName("count/poddisruptionbudgets.policy")
+
+// awaitRefused tries to make what the quota does not allow, without doing it, until that is refused: nothing announces that the API server has
+// heard of a quota, and until then it goes by what it remembers of the namespace.
+func (r *R) awaitRefused(ctx context.Context) error {
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	trial := &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Name: quotaName}}
+	for {
+		_, err := r.Client.PolicyV1().PodDisruptionBudgets(r.Namespace).Create(ctx, trial, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case apierrors.IsForbidden(err):
+			return nil
+		case err != nil:
+			return fmt.Errorf("trying whether the quota is in force: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-again.C:
+		}
+	}
 }
 
 // awaitQuota returns when the quota's status says what is counted: before that the API server does not enforce it. The watch begins

@@ -17,12 +17,15 @@ func TestTrouble(t *testing.T) {
 			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready}},
 		}}}
 	}
+	tainted := node("node-1", "True")
+	tainted.Node.Spec.Taints = []corev1.Taint{{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoSchedule}}
 	stop := history.Entry{Act: &history.Act{Verb: "stop node", Disturbs: []history.Disturbance{history.NodesDown}}}
 	for name, c := range map[string]struct {
 		entries []history.Entry
 		want    string
 	}{
 		"fails by itself": {[]history.Entry{node("node-1", "True"), node("node-1", "Unknown")}, "node node-1 stopped being Ready at "},
+		"is given up":     {[]history.Entry{node("node-1", "True"), tainted}, "node node-1 stopped being Ready at "},
 		"is stopped":      {[]history.Entry{node("node-1", "True"), stop, node("node-1", "Unknown")}, ""},
 		"becomes Ready":   {[]history.Entry{node("node-1", "False"), node("node-1", "True")}, ""},
 		"is another's":    {[]history.Entry{node("node-2", "True"), node("node-2", "Unknown")}, ""},

@@ -19,9 +19,12 @@ type faulty interface {
 }
 
 // fallible are the components that a soak freezes. The last one is all simulated kubelets at once: slow nodes.
-var fallible = []string{"etcd", apiServer, "kube-controller-manager", "kube-scheduler", "kwok-controller"}
+var fallible = []string{"etcd", apiServer, controllerManager, "kube-scheduler", "kwok-controller"}
 
-const apiServer = "kube-apiserver"
+const (
+	apiServer         = "kube-apiserver"
+	controllerManager = "kube-controller-manager"
+)
 
 // faults freezes a component of a cluster now and then, or restarts the API server of one that was made for it, and counts.
 type faults struct {
@@ -81,7 +84,12 @@ func (f *faults) strike(ctx context.Context, p faulty, component string, length 
 		if err == nil {
 			defer open()
 			f.absences.Add(1)
-			return p.Restart(ctx, component)
+			if err := p.Restart(ctx, component); err != nil {
+				return err
+			}
+			// Its watches come back later and later, after a minute at last: until then it would take all nodes for dead, and the garbage
+			// collector would delete pods that it was to orphan. The machine that has one of the two goes down with both.
+			return p.Restart(ctx, controllerManager)
 		}
 		if !errors.Is(err, errTurn) {
 			return err

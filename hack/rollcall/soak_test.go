@@ -115,12 +115,12 @@ func TestFaults(t *testing.T) {
 			if !seen["freeze "+component] {
 				t.Errorf("%s was never frozen", component)
 			}
-			if want := made && component == apiServer; seen["restart "+component] != want {
+			if want := made && (component == apiServer || component == controllerManager); seen["restart "+component] != want {
 				t.Errorf("%s restarted: %v, want %v", component, !want, want)
 			}
 		}
-		if f.freezes.Load()+f.absences.Load() < 200 {
-			t.Errorf("%d freezes and %d restarts were counted of more than 200", f.freezes.Load(), f.absences.Load())
+		if f.freezes.Load()+2*f.absences.Load() < 200 { // two components at once are away
+			t.Errorf("%d freezes and %d absences were counted of more than 200 faults", f.freezes.Load(), f.absences.Load())
 		}
 	}
 }
@@ -136,7 +136,7 @@ func TestFaultThatCannotBeUndoneEndsTheRun(t *testing.T) {
 
 // TestTheAPIServerStaysWhileKubectlRuns: it is frozen instead.
 func TestTheAPIServerStaysWhileKubectlRuns(t *testing.T) {
-	c := &fragile{state: cluster.State{Dir: t.TempDir(), APIServerRestarts: true}, done: make(chan string, 1)}
+	c := &fragile{state: cluster.State{Dir: t.TempDir(), APIServerRestarts: true}, done: make(chan string, 2)}
 	end, err := cluster.LockShared(t.Context(), c.state.KubectlLock())
 	if err != nil {
 		t.Fatal(err)

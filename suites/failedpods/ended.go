@@ -35,7 +35,8 @@ var _ = Describe("A pod that has ended", func() {
 
 	DescribeTable("is followed by another surging pod if it was one", func(ctx SpecContext, phase corev1.PodPhase, reason string) {
 		r.Nodes(ctx, 2)
-		before := complete(ctx, r, rollout.MaxSurge(1))
+		// Of two pods of one second nobody can tell the older, which is the one that serves (DEVIATIONS.md, D-07): minReadySeconds parts them.
+		before := complete(ctx, r, rollout.MaxSurge(1), rollout.MinReadySeconds(2))
 		ds := before.DaemonSet
 		next := rollout.WithImage(fixtures.FluentdNext)
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), rollout.NeverReady())
