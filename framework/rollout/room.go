@@ -24,6 +24,9 @@ func (r *R) Fill(ctx context.Context, node string, leave resource.Quantity, chan
 	gomega.Expect(err).NotTo(gomega.HaveOccurred(), "looking for what node %s has room for", node)
 	free := full.Status.Allocatable.Memory().DeepCopy()
 	for i := range pods.Items {
+		if Terminal(&pods.Items[i]) || pods.Items[i].DeletionTimestamp != nil {
+			continue // what it asked for is free, or will be
+		}
 		for _, c := range pods.Items[i].Spec.Containers {
 			free.Sub(*c.Resources.Requests.Memory())
 		}

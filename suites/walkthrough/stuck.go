@@ -8,7 +8,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -32,7 +31,7 @@ var _ = Describe("A stuck rollout", func() {
 			w.NodesAlone(ctx, 2)
 			ds := w.applied(ctx, fixtures.FluentdFile)
 			full := w.AllNodes()[0]
-			hog := w.fill(ctx, full, ds)
+			hog := w.Fill(ctx, full, resource.MustParse("100Mi")).Name // half of what the update asks for stays
 			w.protect(ctx, hog)
 
 			w.change(ctx, "apply", "-f", w.File(fixtures.FluentdUpdateFile))
@@ -87,41 +86,6 @@ var _ = Describe("A stuck rollout", func() {
 			w.skewed(ctx, -time.Hour)
 		})
 })
-
-// fill puts a pod on the node that leaves less room than the update of the page's DaemonSet asks for, and returns its name.
-func (w *walk) fill(ctx context.Context, node string, ds *appsv1.DaemonSet) string {
-	GinkgoHelper()
-	full, err := w.Client.CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{})
-	Expect(err).NotTo(HaveOccurred())
-	pods, err := w.Client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
-	Expect(err).NotTo(HaveOccurred())
-	free := full.Status.Allocatable.Memory().DeepCopy()
-	for i := range pods.Items {
-		for _, c := range pods.Items[i].Spec.Containers {
-			free.Sub(*c.Resources.Requests.Memory())
-		}
-	}
-	free.Sub(resource.MustParse("100Mi")) // half of what the update asks for stays
-
-	hog := fixtures.ResourceHog()
-	hog.Namespace = w.Namespace
-	hog.Spec.NodeSelector = map[string]string{corev1.LabelHostname: full.Labels[corev1.LabelHostname]}
-	hog.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = free
-	w.Act(ctx, history.Act{Verb: "create", Object: history.Reference{Resource: history.Pods, Namespace: w.Namespace, Name: hog.Name}, Note: "asks for " + free.String() + " on " + node},
-		func(ctx context.Context) error {
-			_, err := w.Client.CoreV1().Pods(w.Namespace).Create(ctx, hog, metav1.CreateOptions{})
-			return err
-		})
-	w.Soon(ctx, ds).Should(rollout.Match("have a full node beside it", func(s rollout.State) string {
-		for _, pod := range s.All.Pods {
-			if pod.Name == hog.Name && rollout.Ready(pod) {
-				return ""
-			}
-		}
-		return "has not: pod " + hog.Name + " does not run on " + node
-	}))
-	return hog.Name
-}
 
 // protect sets a PodDisruptionBudget that allows no disruption of the pod.
 func (w *walk) protect(ctx context.Context, pod string) {
