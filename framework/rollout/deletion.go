@@ -16,6 +16,7 @@ func (r *R) Delete(ctx context.Context, ds *appsv1.DaemonSet, propagation metav1
 	ginkgo.GinkgoHelper()
 	disturbs := []history.Disturbance{history.DaemonSetDeleted}
 	if propagation == metav1.DeletePropagationOrphan {
+		r.AwaitCollector(ctx)
 		disturbs = append(disturbs, history.PodsForeign)
 	}
 	uid := ds.UID

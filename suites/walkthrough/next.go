@@ -36,6 +36,7 @@ var _ = Describe("After the task page", func() {
 	It("adopts the pods that an orphaning delete left, without restarting them", Label("S35"), catalog.Covers("J-01", "J-02", "J-03"), func(ctx SpecContext) {
 		w.Nodes(ctx, 2)
 		before := w.State(w.applied(ctx, fixtures.FluentdFile))
+		w.AwaitCollector(ctx)
 		w.changeWith(ctx, []history.Disturbance{history.DaemonSetDeleted, history.PodsForeign}, []string{"delete", resourceName, "--cascade=orphan"})
 		w.Soon(ctx, before.DaemonSet).Should(rollout.BeGone())
 		orphans := w.State(before.DaemonSet).All.Pods
@@ -57,6 +58,7 @@ var _ = Describe("After the task page", func() {
 		// An update before the orphaning keeps this apart from the deviation J-05, which is about DaemonSets that never had one.
 		w.Update(ctx, ds, func(ds *appsv1.DaemonSet) { ds.Spec.Template.Labels["step"] = "second" })
 		w.Eventually(ctx, ds).Should(rollout.BeComplete())
+		w.AwaitCollector(ctx)
 		w.changeWith(ctx, []history.Disturbance{history.DaemonSetDeleted, history.PodsForeign}, []string{"delete", resourceName, "--cascade=orphan"})
 		w.Soon(ctx, ds).Should(rollout.BeGone())
 

@@ -1,0 +1,38 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/onsi/ginkgo/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+
+	"rollcall.dev/framework/history"
+)
+
+// AwaitCollector returns when the garbage collector knows of every pod that there is at the time of the call. What is deleted with the
+// propagation policy Orphan before that takes those pods with it that the collector hears of too late: its mistake, and no DaemonSet
+// controller's. It tells by a pod whose owner does not exist, which the collector deletes.
+func (r *R) AwaitCollector(ctx context.Context) {
+	ginkgo.GinkgoHelper()
+	pod := BarePod("collected", "", metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "absent", UID: uuid.NewUUID()})
+	pod.GenerateName, pod.Name = "collected-", ""
+	pod.Spec.NodeSelector = map[string]string{"rollcall.dev/sentinel": "nowhere"}
+	uid := r.CreatePod(ctx, pod).UID
+	limit := r.patience(reaction)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	seen := 0
+	err := r.recorder.Until(ctx, func(v history.View) (bool, error) {
+		for ; seen < len(v.Entries); seen++ {
+			if e := v.Entries[seen]; e.Pod != nil && e.Pod.UID == uid && e.Type == history.Deleted {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
+		Fail(fmt.Sprintf("the garbage collector should delete a pod whose owner does not exist within %s, but pod %s is still there", limit, pod.GenerateName+"…"))
+	}
+}
