@@ -20,12 +20,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	images := flag.Bool("list-images", false, "print the images of its DaemonSets, and end")
 	config.CopyFlags(config.Flags, flag.CommandLine)
 	framework.RegisterCommonFlags(flag.CommandLine)
 	framework.RegisterClusterFlags(flag.CommandLine)
 	flag.Parse()
-	if *images {
+	if framework.TestContext.ListImages { // of its DaemonSets
 		fmt.Println(image.GetE2EImage(image.Agnhost))
 		fmt.Println(image.GetE2EImage(image.AgnhostPrev))
 		return
