@@ -1,11 +1,15 @@
 package cluster
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 )
 
@@ -21,30 +25,21 @@ func AwaitAPIServer(config *rest.Config) {
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return awaiting{next} })
 }
 
-// awaiting repeats a request for which there was no connection: nobody has seen that one, so nothing is done twice. One that was lost on the
-// way may have been obeyed, and its error is its sender's.
+// awaiting repeats a request for which there was no connection, for nobody has seen that one, and one whose answer was lost on the way, if to
+// obey it twice comes to the same. Anything else may have been obeyed, and its error is its sender's.
 type awaiting struct{ next http.RoundTripper }
 
 func (a awaiting) RoundTrip(request *http.Request) (*http.Response, error) {
-	repeatable := request.Body == nil || request.GetBody != nil
+	sendable, lost := request.Body == nil || request.GetBody != nil, false
 	for began := time.Now(); ; {
-		// A transport that repeats a request by itself, because its server said goodbye, asks for a connection anew.
-		var sent atomic.Bool
-		attempt := request.WithContext(httptrace.WithClientTrace(request.Context(), &httptrace.ClientTrace{
-			GetConn: func(string) { sent.Store(false) },
-			GotConn: func(httptrace.GotConnInfo) { sent.Store(true) },
-		}))
-		if request.GetBody != nil {
-			body, err := request.GetBody()
-			if err != nil {
-				return nil, err
-			}
-			attempt.Body = body
+		response, sent, err := a.attempt(request)
+		if err == nil && lost && request.Method == http.MethodDelete && response.StatusCode == http.StatusNotFound {
+			return deleted(response), nil // by the attempt whose answer was lost, or by somebody else: it was to be gone, and is
 		}
-		response, err := a.next.RoundTrip(attempt)
-		if err == nil || sent.Load() || !repeatable || time.Since(began) > longestAbsence {
+		if err == nil || !sendable || sent && !sameTwice(request) || time.Since(began) > longestAbsence {
 			return response, err
 		}
+		lost = lost || sent
 		again := time.NewTimer(betweenAttempts)
 		select {
 		case <-again.C:
@@ -53,4 +48,54 @@ func (a awaiting) RoundTrip(request *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// attempt sends a request once, and says whether it got onto a connection. What may be repeated is answered whole or not at all.
+func (a awaiting) attempt(request *http.Request) (response *http.Response, onItsWay bool, err error) {
+	// A transport that repeats a request by itself, because its server said goodbye, asks for a connection anew.
+	var sent atomic.Bool
+	attempt := request.WithContext(httptrace.WithClientTrace(request.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { sent.Store(false) },
+		GotConn: func(httptrace.GotConnInfo) { sent.Store(true) },
+	}))
+	if request.GetBody != nil {
+		if attempt.Body, err = request.GetBody(); err != nil {
+			return nil, true, err
+		}
+	}
+	response, err = a.next.RoundTrip(attempt)
+	if err != nil || !sameTwice(request) {
+		return response, sent.Load(), err
+	}
+	body, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if err != nil {
+		return nil, true, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return response, true, nil
+}
+
+// sameTwice says whether a request that is obeyed twice leaves the cluster as if it had been once. A watch is no such request, for its answer has no
+// end; a creation makes two things where the server chooses the name, and a replacement is refused as in conflict with itself.
+func sameTwice(request *http.Request) bool {
+	switch request.Method {
+	case http.MethodGet:
+		return !request.URL.Query().Has("watch") && !strings.HasSuffix(request.URL.Path, "/log")
+	case http.MethodDelete:
+		return true
+	case http.MethodPatch:
+		return request.Header.Get("Content-Type") != string(types.JSONPatchType)
+	}
+	return false
+}
+
+// deleted is the API server's answer to a deletion that it obeys.
+func deleted(response *http.Response) *http.Response {
+	response.Body.Close()
+	response.StatusCode, response.Status = http.StatusOK, "200 OK"
+	response.Header = http.Header{"Content-Type": {"application/json"}}
+	answer := `{"kind":"Status","apiVersion":"v1","status":"Success"}`
+	response.Body, response.ContentLength = io.NopCloser(strings.NewReader(answer)), int64(len(answer))
+	return response
 }

@@ -57,6 +57,84 @@ func TestARequestThatMayHaveBeenObeyedIsSentOnce(t *testing.T) {
 	}
 }
 
+// TestWhatIsTheSameTwiceIsSentAgain: the server obeys, and its first answer is lost, before it begins or in the middle.
+func TestWhatIsTheSameTwiceIsSentAgain(t *testing.T) {
+	for _, method := range []string{http.MethodGet, http.MethodDelete, http.MethodPatch} {
+		for _, answered := range []string{"", "wh"} {
+			t.Run(method+" after "+answered, func(t *testing.T) {
+				var seen atomic.Int32
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if seen.Add(1) == 1 {
+						w.Header().Set("Content-Length", "5")
+						_, _ = io.WriteString(w, answered)
+						panic(http.ErrAbortHandler)
+					}
+					_, _ = io.WriteString(w, "whole")
+				}))
+				defer server.Close()
+				if code, body := ask(t, method, server.URL); code != http.StatusOK || body != "whole" || seen.Load() != 2 {
+					t.Errorf("after %d requests the answer is %d, %q", seen.Load(), code, body)
+				}
+			})
+		}
+	}
+}
+
+// TestADeletionWhoseAnswerIsLostHasDeleted: when it is sent again there is nothing any more. Where nothing was lost, that is an error.
+func TestADeletionWhoseAnswerIsLostHasDeleted(t *testing.T) {
+	for lost, want := range []int{http.StatusNotFound, http.StatusOK} {
+		var seen atomic.Int32
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if int(seen.Add(1)) <= lost {
+				panic(http.ErrAbortHandler)
+			}
+			http.NotFound(w, r)
+		}))
+		if code, body := ask(t, http.MethodDelete, server.URL); code != want {
+			t.Errorf("with %d answers lost the answer is %d, %q", lost, code, body)
+		}
+		server.Close()
+	}
+}
+
+// TestAWatchIsNotRepeated: its events are read as they come, and who reads them knows where to go on.
+func TestAWatchIsNotRepeated(t *testing.T) {
+	var seen atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen.Add(1)
+		_, _ = io.WriteString(w, "event")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer server.Close()
+	response, err := (&http.Client{Transport: awaiting{http.DefaultTransport}}).Get(server.URL + "?watch=true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err == nil || string(body) != "event" || seen.Load() != 1 {
+		t.Errorf("after %d requests it read %q, %v", seen.Load(), body, err)
+	}
+}
+
+func ask(t *testing.T, method, url string) (code int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := (&http.Client{Transport: awaiting{http.DefaultTransport}}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
 func TestWaitingEndsWithTheRequest(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
