@@ -33,7 +33,9 @@ type apiServer struct {
 	// readOnly refuses the recorder's marker.
 	readOnly bool
 	// full refuses new pods.
-	full    atomic.Bool
+	full atomic.Bool
+	// owners are what the marker was given last.
+	owners  atomic.Value
 	changed chan struct{}
 	done    chan struct{}
 }
@@ -140,6 +142,10 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.mark(w, r)
 		return
 	}
+	if len(parts) > 1 && parts[len(parts)-2] == "namespaces" {
+		json.NewEncoder(w).Encode(map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]string{"name": parts[len(parts)-1], "uid": "u-1"}})
+		return
+	}
 	if r.URL.Query().Get("watch") == "" {
 		a.list(w, resource)
 		return
@@ -156,6 +162,11 @@ func (a *apiServer) mark(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	marker := pod(name)
+	var sent metav1.PartialObjectMetadata
+	if err := json.NewDecoder(r.Body).Decode(&sent); err == nil && len(sent.OwnerReferences) > 0 {
+		a.owners.Store(sent.OwnerReferences)
+	}
+	marker.OwnerReferences, _ = a.owners.Load().([]metav1.OwnerReference)
 	if r.Method == http.MethodDelete {
 		a.remove(Pods, marker)
 	} else {

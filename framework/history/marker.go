@@ -21,10 +21,13 @@ const MarkerPrefix = "rollcall-barrier-"
 // that no quota counts it. It never appears in a history. A write to it shows how far the stream of pods is.
 // It only makes barriers faster, so a refusal (no permission, a dying namespace) is no failure. It is there from the recording's start, since what
 // a spec does may have new pods refused later, and an API server without a watch cache has no faster way, nor any other: it sends no bookmarks.
+//
+// Its namespace owns it, if that can be read: a controller may look for orphans, which nobody controls, and behave otherwise where it finds one.
 type marker struct {
 	pods   typed.PodInterface
 	name   string
 	labels map[string]string
+	owners []metav1.OwnerReference
 	// limit is the longest that a write may take: it must not keep a barrier from what it is really waiting for.
 	limit   time.Duration
 	touched atomic.Bool
@@ -32,6 +35,12 @@ type marker struct {
 
 func newMarker(pods typed.PodInterface, labels map[string]string, limit time.Duration) *marker {
 	return &marker{pods: pods, name: MarkerPrefix + rand.String(5), labels: labels, limit: limit}
+}
+
+// ownedBy names the namespace as the pod's controller. Whatever it owns is deleted with it anyhow.
+func (m *marker) ownedBy(namespace *corev1.Namespace) {
+	m.owners = []metav1.OwnerReference{*metav1.NewControllerRef(namespace, corev1.SchemeGroupVersion.WithKind("Namespace"))}
+	m.owners[0].BlockOwnerDeletion = nil // only who may change the namespace's finalizers may ask for that
 }
 
 // isMarker says whether an object is a recorder's own, ours or another's in the same namespace.
@@ -69,7 +78,7 @@ func (m *marker) pod(now time.Time) map[string]any {
 	return map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
 		"metadata": map[string]any{
-			"name": m.name, "labels": m.labels,
+			"name": m.name, "labels": m.labels, "ownerReferences": m.owners,
 			"annotations": map[string]string{"rollcall.dev/barrier": now.UTC().Format(time.RFC3339Nano)},
 		},
 		"spec": map[string]any{

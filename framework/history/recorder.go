@@ -16,8 +16,8 @@ import (
 // Options say what is recorded and where it goes.
 type Options struct {
 	// Client reads the cluster. It needs list and watch on pods, DaemonSets and ControllerRevisions of the namespace, and
-	// on nodes; create, patch and delete on pods make barriers faster. A barrier makes a few requests at once: leave its rate
-	// limit some room.
+	// on nodes; create, patch and delete on pods make barriers faster, and get on the namespace lets it own the pod that is made
+	// for them. A barrier makes a few requests at once: leave its rate limit some room.
 	Client kubernetes.Interface
 	// Header is the history's. Namespace is required; Format and Began are filled in.
 	// LeasedNodes limits the recorded nodes; empty records all, unless LeaseLater is set.
@@ -74,6 +74,9 @@ func Start(ctx context.Context, o Options) (*Recorder, error) {
 		r.barrierTimeout = time.Minute
 	}
 	r.marker = newMarker(o.Client.CoreV1().Pods(header.Namespace), o.Labels, limits.nudge)
+	if namespace, err := o.Client.CoreV1().Namespaces().Get(ctx, header.Namespace, metav1.GetOptions{}); err == nil {
+		r.marker.ownedBy(namespace)
+	}
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	r.end = end
 

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -153,6 +154,28 @@ func TestBarriersAreQuickWhereNewPodsAreRefusedLater(t *testing.T) {
 	api.full.Store(true)
 	if r.marker.touch(t.Context()) == "" {
 		t.Error("there is nothing to write to for a barrier")
+	}
+	if _, err := r.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A controller that only looks for pods to let go where there are some to adopt was hidden by the recorder's own pod, an orphan in every namespace.
+func TestTheRecordersPodIsNobodysOrphan(t *testing.T) {
+	api, url := newAPIServer(t)
+	r := start(t, Options{Client: clientOf(t, url)})
+	if !api.has(Pods, r.marker.name) {
+		t.Fatal("the recorder made no pod")
+	}
+	api.mu.Lock()
+	text := api.objects[Pods][r.marker.name]
+	api.mu.Unlock()
+	var made metav1.PartialObjectMetadata
+	if err := json.Unmarshal(text, &made); err != nil {
+		t.Fatal(err)
+	}
+	if owner := metav1.GetControllerOf(&made); owner == nil || owner.Kind != "Namespace" || owner.APIVersion != "v1" || owner.UID != "u-1" {
+		t.Errorf("its owners are %v", made.OwnerReferences)
 	}
 	if _, err := r.Stop(t.Context()); err != nil {
 		t.Fatal(err)
