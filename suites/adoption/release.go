@@ -53,6 +53,29 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		Expect(rollout.Where(after.All.Pods, rollout.OnNode(pod.Spec.NodeName))).To(HaveLen(1), "one of the two pods should be left")
 	})
 
+	It("are updated, too, when they match again after an update that is through", catalog.Covers("J-04", "J-06", "C-01"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		before := complete(ctx, r)
+		ds, pod := before.DaemonSet, before.Pods[0]
+		rename := func(to string) {
+			r.EditPod(ctx, pod, "label name="+to, func(live *corev1.Pod) { live.Labels["name"] = to })
+		}
+		rename("released")
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(1, "in its place", rollout.All(rollout.OnNode(pod.Spec.NodeName), rollout.Other(pod)))))
+		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
+		next := rollout.HavePods(2, "with the next image", rollout.WithImage(fixtures.FluentdNext))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), next))
+		r.Settle(ctx)
+		// Whichever of the two goes then, the node is to have one of the new template.
+		rename(fixtures.FluentdName)
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), next, rollout.Match("have taken the pod back, and replaced or pruned it", func(s rollout.State) string {
+			if s.Find(pod) != nil {
+				return "has left it there"
+			}
+			return ""
+		})))
+	})
+
 	It("are released by one DaemonSet and adopted by another whose labels they are given", catalog.Covers("J-06", "J-02", "B-07"), func(ctx SpecContext) {
 		nodes := r.Nodes(ctx, 2)
 		before := complete(ctx, r)

@@ -97,6 +97,23 @@ var _ = Describe("A DaemonSet's pod", func() {
 		Entry("with the host's network", catalog.Covers("B-03"), true),
 	)
 
+	DescribeTable("tolerates them also where its template tolerates every taint", func(ctx SpecContext, tolerated corev1.TaintEffect, missing ...corev1.Taint) {
+		r.Nodes(ctx, 1)
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Template(func(t *corev1.PodTemplateSpec) {
+			t.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists, Effect: tolerated}}
+		}))
+		pod := r.Eventually(ctx, ds).Should(rollout.BeComplete()).Pods[0]
+		for _, taint := range missing {
+			Expect(tolerating(pod, taint)).To(And(Not(BeEmpty()), HaveEach(HaveField("TolerationSeconds", BeNil()))), "for ever, on pod %s: %s:%s", pod.Name, taint.Key, taint.Effect)
+		}
+	},
+		Entry("that keeps new pods off", catalog.Covers("B-03"), corev1.TaintEffectNoSchedule,
+			corev1.Taint{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoExecute}, corev1.Taint{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoExecute}),
+		Entry("that drives pods away", catalog.Covers("B-03"), corev1.TaintEffectNoExecute,
+			corev1.Taint{Key: corev1.TaintNodeDiskPressure, Effect: corev1.TaintEffectNoSchedule}, corev1.Taint{Key: corev1.TaintNodeMemoryPressure, Effect: corev1.TaintEffectNoSchedule},
+			corev1.Taint{Key: corev1.TaintNodePIDPressure, Effect: corev1.TaintEffectNoSchedule}, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}),
+	)
+
 	It("is made of all that its template says", catalog.Covers("M-08", "C-01"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		grace, no, links := int64(7), false, false
