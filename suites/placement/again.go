@@ -16,7 +16,7 @@ var _ = Describe("A DaemonSet made again under its name", func() {
 
 	// The two have name, generations and numbers of revisions in common, so that whatever a controller remembers by these is wrong.
 	It("has nodes, template and record of its own", catalog.Covers("B-01", "C-01", "I-01", "I-03"), func(ctx SpecContext) {
-		nodes := r.Nodes(ctx, 2)
+		nodes := r.NodesAlone(ctx, 2) // other specs would label them meanwhile, and what is remembered of a node may be forgotten then
 		hosts := hostnames(ctx, r, nodes)
 		on := func(host string) rollout.Change {
 			return required(corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
