@@ -73,8 +73,10 @@ var _ = Describe("Two DaemonSets with the same name and selector in two namespac
 		nodes := r.NodesAlone(ctx, 2)
 		r.LabelNode(ctx, nodes[0], "chosen")
 		elsewhere := r.Elsewhere(ctx, "twin")
-		elsewhere.Eventually(ctx, elsewhere.Create(ctx, fixtures.Fluentd())).Should(rollout.BeCompleteOn(nodes...))
-		ds := r.Create(ctx, fixtures.Fluentd(), r.NodesLabelled("chosen"))
+		// A name that no other spec's has: the pods of those would wake this one's DaemonSet, too.
+		namesake := rollout.Named("namesake")
+		elsewhere.Eventually(ctx, elsewhere.Create(ctx, fixtures.Fluentd(), namesake)).Should(rollout.BeCompleteOn(nodes...))
+		ds := r.Create(ctx, fixtures.Fluentd(), namesake, r.NodesLabelled("chosen"))
 		r.Eventually(ctx, ds).Should(rollout.BeCompleteOn(nodes[0]))
 		for range 3 { // a look for another reason that comes just then hides what is not noticed
 			r.Settle(ctx)
