@@ -4,6 +4,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -30,7 +31,7 @@ var statusOnly = Invariant{
 					return
 				}
 				what := changedFields(before, o)
-				if what == "" || r.acts.under(r.seq, r.at, history.DaemonSets, ro.namespace, ro.name) {
+				if what == "" || r.acts.under(r.seq, written(before, o, r.at), history.DaemonSets, ro.namespace, ro.name) {
 					return
 				}
 				r.report("M-13", ro.daemonSet, refs(ro.ref()), []int{lastEventBefore(ro.events, r.seq)},
@@ -72,6 +73,23 @@ func changedFields(a, b *appsv1.DaemonSet) string {
 	default:
 		return ""
 	}
+}
+
+// written is when a DaemonSet was last written to, other than its status, as far as the API server says so, and at the latest when that was seen:
+// on a busy machine news comes seconds after the answer to who wrote.
+func written(before, o *appsv1.DaemonSet, seen time.Time) time.Time {
+	last := func(ds *appsv1.DaemonSet) (at time.Time) {
+		for _, entry := range ds.ManagedFields {
+			if entry.Subresource == "" && entry.Time != nil && entry.Time.After(at) {
+				at = entry.Time.Time
+			}
+		}
+		return at
+	}
+	if at := last(o); at.After(last(before)) && at.Before(seen) {
+		return at
+	}
+	return seen
 }
 
 func lastEventBefore(events []int, seq int) int {

@@ -10,6 +10,10 @@ import (
 	"rollcall.dev/framework/history"
 )
 
+func writtenBy(ds *appsv1.DaemonSet, manager string, at metav1.Time) {
+	ds.ManagedFields = append(ds.ManagedFields, metav1.ManagedFieldsEntry{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, Time: &at})
+}
+
 func TestStatusOnly(t *testing.T) {
 	at := func(play func(*film, *appsv1.DaemonSet)) func() *film {
 		return func() *film {
@@ -34,6 +38,29 @@ func TestStatusOnly(t *testing.T) {
 		{"the suite's event is late", nil, at(func(f *film, ds *appsv1.DaemonSet) {
 			f.act("annotate", refOf(ds), nil, nil)
 			f.wait(1)
+			ds.Annotations = map[string]string{"a": "b"}
+			f.emitSet(history.Modified, ds)
+		})},
+		{"the suite's event is very late, and the API server says when it wrote", nil, at(func(f *film, ds *appsv1.DaemonSet) {
+			f.act("annotate", refOf(ds), nil, nil)
+			writtenBy(ds, "suite", f.second())
+			f.wait(10)
+			ds.Annotations = map[string]string{"a": "b"}
+			f.emitSet(history.Modified, ds)
+		})},
+		{"an annotation that somebody wrote long after the suite", []string{"M-13"}, at(func(f *film, ds *appsv1.DaemonSet) {
+			f.act("annotate", refOf(ds), nil, nil)
+			f.wait(10)
+			ds.Annotations = map[string]string{"a": "b"}
+			writtenBy(ds, "somebody", f.second())
+			f.emitSet(history.Modified, ds)
+		})},
+		{"an annotation, and the API server says only when the suite wrote before", []string{"M-13"}, at(func(f *film, ds *appsv1.DaemonSet) {
+			f.act("annotate", refOf(ds), nil, func() {
+				writtenBy(ds, "suite", f.second())
+				f.emitSet(history.Modified, ds)
+			})
+			f.wait(10)
 			ds.Annotations = map[string]string{"a": "b"}
 			f.emitSet(history.Modified, ds)
 		})},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega/types"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -177,6 +178,16 @@ func And(matchers ...types.GomegaMatcher) types.GomegaMatcher {
 // Where returns the pods that are not terminating and satisfy the condition.
 func Where(pods []*corev1.Pod, condition func(*corev1.Pod) bool) []*corev1.Pod {
 	return slices.DeleteFunc(slices.Clone(pods), func(p *corev1.Pod) bool { return p.DeletionTimestamp != nil || !condition(p) })
+}
+
+// First returns the first pod that Where would, and fails the spec if there is none (any more): what a spec goes on with may be gone since it looked.
+func First(pods []*corev1.Pod, condition func(*corev1.Pod) bool) *corev1.Pod {
+	ginkgo.GinkgoHelper()
+	found := Where(pods, condition)
+	if len(found) == 0 {
+		ginkgo.Fail(fmt.Sprintf("the spec goes on with a pod that it has just waited for, and of the DaemonSet's %d pods none is such a pod any more", len(pods)))
+	}
+	return found[0]
 }
 
 // Any is the condition that every pod satisfies.

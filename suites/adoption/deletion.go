@@ -187,7 +187,7 @@ var _ = Describe("Orphaning, adopting and deleting", func() {
 	It("takes no pod with it that the DaemonSet released before", catalog.Covers("J-12"), func(ctx SpecContext) {
 		nodes := r.Nodes(ctx, 2)
 		before := complete(ctx, r)
-		pod := rollout.Where(before.Pods, rollout.OnNode(nodes[0]))[0]
+		pod := rollout.First(before.Pods, rollout.OnNode(nodes[0]))
 		keeper := r.Foreign(ctx, "keeper")
 		keeper.Controller = nil // it owns the pod without controlling it
 		r.EditPod(ctx, pod, "label name=released, and another owner", func(live *corev1.Pod) {

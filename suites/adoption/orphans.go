@@ -73,7 +73,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		foreign := r.CreatePod(ctx, lookalike("foreign", nodes[0], r.Foreign(ctx, "owner")))
 		before := complete(ctx, r, rollout.TerminatesFor(8))
 		orphaned(ctx, r, before.DaemonSet)
-		ending := rollout.Where(before.Pods, rollout.OnNode(nodes[1]))[0]
+		ending := rollout.First(before.Pods, rollout.OnNode(nodes[1]))
 		r.DeletePod(ctx, ending)
 		r.AwaitPodsKnown(ctx) // that one is ending, and that none has an owner
 
@@ -140,7 +140,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		// The node without room uses up what maxUnavailable allows.
 		onFirst := rollout.All(rollout.OnNode(nodes[0]), rollout.Ready)
 		before := r.Eventually(ctx, ds).Should(rollout.And(rollout.HavePods(1, "without room", rollout.Unschedulable), rollout.HavePods(1, "that is Ready on the first node", onFirst)))
-		younger := rollout.Where(before.Pods, onFirst)[0]
+		younger := rollout.First(before.Pods, onFirst)
 
 		r.EditPod(ctx, elder, "label name="+fixtures.FluentdName, func(live *corev1.Pod) { live.Labels["name"] = fixtures.FluentdName })
 		// Which of the two goes is the controller's choice: the older is of no revision, and the younger is one too many.

@@ -41,7 +41,7 @@ var _ = Describe("A pod that has ended", func() {
 		next := rollout.WithImage(fixtures.FluentdNext)
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), rollout.NeverReady())
 		started := rollout.All(next, func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning }) // or its kubelet could write that over its end
-		ended := rollout.Where(r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the new template that run", started)).Pods, next)[0]
+		ended := rollout.First(r.Eventually(ctx, ds).Should(rollout.HavePods(1, "of the new template that run", started)).Pods, next)
 		r.EndPod(ctx, ended, phase, reason)
 		// The surge that it leaves unused may go to the other node.
 		r.Soon(ctx, ds).Should(rollout.And(rollout.HavePods(1, "of the new template", next), rollout.HavePods(1, "in the ended one's place", rollout.All(next, rollout.Other(ended)))))
@@ -100,7 +100,7 @@ var _ = Describe("A pod that has ended", func() {
 		ds := complete(ctx, r).DaemonSet
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), rollout.NeverReady())
 		stuck := r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template", rollout.WithImage(fixtures.FluentdNext))))
-		old := rollout.Where(stuck.Pods, rollout.WithImage(fixtures.FluentdImage))[0]
+		old := rollout.First(stuck.Pods, rollout.WithImage(fixtures.FluentdImage))
 		r.EndPod(ctx, old, corev1.PodFailed, "Evicted")
 		r.Soon(ctx, ds).Should(rollout.HavePods(1, "of the new template in its place", rollout.All(rollout.OnNode(old.Spec.NodeName), rollout.WithImage(fixtures.FluentdNext))))
 		r.Settle(ctx)
@@ -128,7 +128,7 @@ var _ = Describe("A pod that is evicted through the API", func() {
 		ds := complete(ctx, r).DaemonSet
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), rollout.NeverReady())
 		stuck := r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template", rollout.WithImage(fixtures.FluentdNext))))
-		evicted := rollout.Where(stuck.Pods, rollout.WithImage(fixtures.FluentdImage))[0]
+		evicted := rollout.First(stuck.Pods, rollout.WithImage(fixtures.FluentdImage))
 		r.EvictPod(ctx, evicted)
 		r.Soon(ctx, ds).Should(rollout.HavePods(1, "of the new template in its place", rollout.All(rollout.OnNode(evicted.Spec.NodeName), rollout.WithImage(fixtures.FluentdNext))))
 		r.Settle(ctx)

@@ -59,7 +59,7 @@ var _ = Describe("A node that turns every pod away", func() {
 		r.RejectPods(ctx, nodes[0], "OutOfcpu")
 		ds := r.Create(ctx, fixtures.Fluentd())
 		r.Eventually(ctx, ds).Should(rollout.And(slowedDown, rollout.HavePods(1, "that are Ready", rollout.All(rollout.OnNode(nodes[1]), rollout.Ready))))
-		lost := rollout.Where(r.State(ds).Pods, rollout.All(rollout.OnNode(nodes[1]), rollout.Ready))[0]
+		lost := rollout.First(r.State(ds).Pods, rollout.All(rollout.OnNode(nodes[1]), rollout.Ready))
 		r.EndPod(ctx, lost, corev1.PodFailed, "Evicted")
 		r.Soon(ctx, ds).Within(lastNode).Should(rollout.HavePods(1, "in the place of the one that failed there first", rollout.All(rollout.OnNode(nodes[1]), rollout.Other(lost), rollout.Ready)))
 		r.AcceptPods(ctx, nodes[0])
@@ -102,7 +102,7 @@ var _ = Describe("A node that turns every pod away", func() {
 		before := complete(ctx, r, rollout.MaxUnavailable(2))
 		ds := before.DaemonSet
 		r.RejectPods(ctx, nodes[0], "OutOfcpu")
-		ended := rollout.Where(before.Pods, rollout.OnNode(nodes[0]))[0]
+		ended := rollout.First(before.Pods, rollout.OnNode(nodes[0]))
 		r.EndPod(ctx, ended, corev1.PodFailed, "OutOfcpu")
 		r.Soon(ctx, ds).Should(rollout.HavePods(1, "in the failed one's place", rollout.All(rollout.OnNode(nodes[0]), rollout.Other(ended))))
 		// The first node is down, one of the others is replaced, and the last one has to wait until that is Ready. By then whoever doubles

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -197,7 +198,7 @@ var _ = Describe("A DaemonSet's pod", func() {
 		}))
 		client, namespace := r.Client, r.Namespace
 		DeferCleanup(func(ctx context.Context) error { // else the pods stay for ever
-			pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+			pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(ds.Spec.Selector)})
 			if err != nil {
 				return err
 			}
@@ -207,7 +208,7 @@ var _ = Describe("A DaemonSet's pod", func() {
 				return err
 			}
 			for _, pod := range pods.Items {
-				if _, err := client.CoreV1().Pods(namespace).Patch(ctx, pod.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil {
+				if _, err := client.CoreV1().Pods(namespace).Patch(ctx, pod.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil && !apierrors.IsNotFound(err) {
 					return err
 				}
 			}

@@ -32,7 +32,7 @@ var _ = Describe("A pod of a DaemonSet that somebody deletes", func() {
 		r.Soon(ctx, ds).Should(rollout.HaveObserved())
 		r.DeletePod(ctx, before.Pods[0])
 		after := r.Soon(ctx, ds).Should(rollout.HavePods(1, "that are Ready with the next image", rollout.All(rollout.WithImage(fixtures.FluentdNext), rollout.Ready)))
-		Expect(rollout.TargetNode(rollout.Where(after.Pods, rollout.WithImage(fixtures.FluentdNext))[0])).To(Equal(before.Pods[0].Spec.NodeName))
+		Expect(rollout.TargetNode(rollout.First(after.Pods, rollout.WithImage(fixtures.FluentdNext)))).To(Equal(before.Pods[0].Spec.NodeName))
 	})
 
 	DescribeTable("has no successor before it has ended", func(ctx SpecContext, strategy rollout.Change) {

@@ -149,7 +149,7 @@ var _ = Describe("kubectl rollout undo", func() {
 		r.Soon(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HaveRevisions(2, 3)))
 		r.Settle(ctx)
 		Expect(rollout.Where(r.State(ds).Pods, rollout.Any)).To(ConsistOf(rollout.SamePods(rollout.Where(mixed.Pods, rollout.Any))...), "OnDelete must not replace a pod by itself")
-		r.DeletePod(ctx, rollout.Where(mixed.Pods, rollout.WithImage(fixtures.FluentdNext))[0])
+		r.DeletePod(ctx, rollout.First(mixed.Pods, rollout.WithImage(fixtures.FluentdNext)))
 		after := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of the first template", rollout.WithImage(fixtures.FluentdImage))))
 		Expect(after.Pods).To(ContainElement(HaveField("UID", before.Pods[1].UID)), "the pod that ran it all the time should be left alone")
 	})

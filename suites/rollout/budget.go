@@ -124,7 +124,7 @@ var _ = Describe("RollingUpdate with maxUnavailable", func() {
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
 		stuck := r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template", rollout.OfEdition("2"))))
-		lost := rollout.Where(stuck.Pods, rollout.OfEdition(""))[0]
+		lost := rollout.First(stuck.Pods, rollout.OfEdition(""))
 		lose(ctx, lost)
 		r.Soon(ctx, ds).Should(rollout.And(rollout.HavePods(2, "of the new template", rollout.OfEdition("2")),
 			rollout.HavePods(1, "of the new template in the lost one's place", rollout.All(rollout.OfEdition("2"), rollout.OnNode(lost.Spec.NodeName)))))

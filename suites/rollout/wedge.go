@@ -34,7 +34,7 @@ var _ = Describe("A pod that takes an hour to end", func() {
 		r.Soon(ctx, ds).Should(rollout.HavePods(1, "on the node that became eligible", rollout.All(rollout.OnNode(nodes[2]), rollout.Ready)))
 		r.UnlabelNode(ctx, nodes[2], "chosen")
 		r.Soon(ctx, ds).Should(ending(nodes[2]))
-		lost := rollout.Where(r.State(ds).Pods, rollout.OnNode(nodes[1]))[0]
+		lost := rollout.First(r.State(ds).Pods, rollout.OnNode(nodes[1]))
 		r.DeletePodWithin(ctx, lost, 0)
 		r.Soon(ctx, ds).Should(rollout.HavePods(1, "in the place of the lost one", rollout.All(rollout.OnNode(nodes[1]), rollout.Other(lost), rollout.Ready)))
 	})

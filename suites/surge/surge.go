@@ -110,8 +110,8 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
 		stuck := r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template", second)))
-		surging := rollout.TargetNode(rollout.Where(stuck.Pods, second)[0])
-		lost := rollout.Where(stuck.Pods, func(p *corev1.Pod) bool { return rollout.TargetNode(p) != surging })[0]
+		surging := rollout.TargetNode(rollout.First(stuck.Pods, second))
+		lost := rollout.First(stuck.Pods, func(p *corev1.Pod) bool { return rollout.TargetNode(p) != surging })
 		r.DeletePod(ctx, lost)
 		r.Soon(ctx, ds).Should(rollout.HavePods(1, "of the new template in the lost one's place", rollout.All(second, rollout.OnNode(lost.Spec.NodeName))))
 		r.Settle(ctx)

@@ -29,7 +29,7 @@ var _ = Describe("The update strategy OnDelete", func() {
 		w.DeletePod(ctx, deleted)
 		after := w.Eventually(ctx, ds).Should(rollout.HavePods(1, "that are new and Ready", newAndReady))
 		w.Settle(ctx)
-		Expect(rollout.TargetNode(rollout.Where(after.Pods, newAndReady)[0])).To(Equal(deleted.Spec.NodeName), "the new pod should be where one was deleted")
+		Expect(rollout.TargetNode(rollout.First(after.Pods, newAndReady))).To(Equal(deleted.Spec.NodeName), "the new pod should be where one was deleted")
 		Expect(rollout.Where(w.State(ds).Pods, rollout.WithImage(fixtures.FluentdImage))).To(ConsistOf(samePods(kept)), "the other pods should be left alone")
 	})
 

@@ -36,7 +36,7 @@ var _ = Describe("A stuck rollout", func() {
 
 			w.change(ctx, "apply", "-f", w.File(fixtures.FluentdUpdateFile))
 			stuck := w.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "that the scheduler has no room for", rollout.Unschedulable)))
-			Expect(rollout.TargetNode(rollout.Where(stuck.Pods, rollout.Unschedulable)[0])).To(Equal(full), "the pod that waits should be the full node's")
+			Expect(rollout.TargetNode(rollout.First(stuck.Pods, rollout.Unschedulable))).To(Equal(full), "the pod that waits should be the full node's")
 			// The page compares nodes with pods: the old pod has to be gone from the list for that.
 			w.Soon(ctx, ds).Should(rollout.Match("have one pod for each node", func(s rollout.State) string {
 				if len(s.Pods) > len(s.Nodes) {
