@@ -1,6 +1,8 @@
 package adoption
 
 import (
+	"context"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -14,15 +16,15 @@ import (
 
 var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 	r := rollout.New()
+	rename := func(ctx context.Context, pod *corev1.Pod, to string) {
+		r.EditPod(ctx, pod, "label name="+to, func(live *corev1.Pod) { live.Labels["name"] = to })
+	}
 
 	It("are released when their labels change, and adopted again when they match", catalog.Covers("J-06"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		before := complete(ctx, r)
 		ds, pod := before.DaemonSet, before.Pods[0]
-		rename := func(to string) {
-			r.EditPod(ctx, pod, "label name="+to, func(live *corev1.Pod) { live.Labels["name"] = to })
-		}
-		rename("released")
+		rename(ctx, pod, "released")
 		replaced := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.Match("have let the pod go", func(s rollout.State) string {
 			if live := s.Find(pod); live == nil || len(live.OwnerReferences) > 0 {
 				return "has not: it still controls the pod, or the pod is gone"
@@ -33,7 +35,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 
 		// At rest nothing but the change itself makes a controller look at the pod again.
 		r.Settle(ctx)
-		rename(fixtures.FluentdName)
+		rename(ctx, pod, fixtures.FluentdName)
 		after := r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.Match("have taken the pod back, or pruned it", func(s rollout.State) string {
 			if live := s.Find(pod); live != nil && len(live.OwnerReferences) == 0 {
 				return "has left it an orphan"
@@ -57,17 +59,14 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		r.Nodes(ctx, 2)
 		before := complete(ctx, r)
 		ds, pod := before.DaemonSet, before.Pods[0]
-		rename := func(to string) {
-			r.EditPod(ctx, pod, "label name="+to, func(live *corev1.Pod) { live.Labels["name"] = to })
-		}
-		rename("released")
+		rename(ctx, pod, "released")
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(1, "in its place", rollout.All(rollout.OnNode(pod.Spec.NodeName), rollout.Other(pod)))))
 		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
 		next := rollout.HavePods(2, "with the next image", rollout.WithImage(fixtures.FluentdNext))
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), next))
 		r.Settle(ctx)
 		// Whichever of the two goes then, the node is to have one of the new template.
-		rename(fixtures.FluentdName)
+		rename(ctx, pod, fixtures.FluentdName)
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), next, rollout.Match("have taken the pod back, and replaced or pruned it", func(s rollout.State) string {
 			if s.Find(pod) != nil {
 				return "has left it there"
@@ -82,7 +81,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 		other := complete(ctx, r, rollout.Named("second")).DaemonSet
 		r.Settle(ctx) // so that the change is what both have to notice
 		moved := before.Pods[0]
-		r.EditPod(ctx, moved, "label name=second", func(live *corev1.Pod) { live.Labels["name"] = "second" })
+		rename(ctx, moved, "second")
 		r.Eventually(ctx, before.DaemonSet).Should(rollout.And(rollout.BeCompleteOn(nodes...), rollout.HavePods(1, "in its place", rollout.All(rollout.OnNode(moved.Spec.NodeName), rollout.Other(moved)))))
 		r.Eventually(ctx, other).Should(rollout.And(rollout.BeCompleteOn(nodes...), rollout.Match("leave no orphan", func(s rollout.State) string {
 			if pod := s.Find(moved); pod != nil && metav1.GetControllerOf(pod) == nil {
