@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"rollcall.dev/framework/cluster"
@@ -80,17 +79,28 @@ func runList(ctx context.Context, s settings) error {
 	if err := compileSuite(ctx); err != nil {
 		return err
 	}
-	if err := listSpecs(ctx, s, os.Stdout); err != nil {
-		return specsFailed{err}
+	list, err := selection(ctx, s)
+	if err == nil {
+		fmt.Print(list)
 	}
-	return nil
+	return err
 }
 
-// listSpecs needs no cluster. It is an error if there is nothing to list.
-func listSpecs(ctx context.Context, s settings, output io.Writer) error {
+// selection lists what LABELS and FOCUS select, without a cluster. It is an error if that is nothing.
+func selection(ctx context.Context, s settings) (string, error) {
+	var output strings.Builder
 	cmd := exec.Command(program(suiteBinary), "-test.run=^TestSuites$", "-rollcall.list", "-ginkgo.dry-run", "-ginkgo.label-filter="+s.Labels, "-ginkgo.focus="+s.Focus)
-	cmd.Stdout, cmd.Stderr = output, output
-	return runChild(ctx, cmd, 10*time.Second)
+	cmd.Stdout, cmd.Stderr = &output, &output
+	err := runChild(ctx, cmd, 10*time.Second)
+	switch {
+	case err == nil:
+		return output.String(), nil
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case strings.Contains("\n"+output.String(), "\n0 specs"):
+		return "", fmt.Errorf("LABELS=%q FOCUS=%q selects no spec; make list without them shows all", s.Labels, s.Focus)
+	}
+	return "", fmt.Errorf("looking what LABELS=%q FOCUS=%q selects: %w\n%s", s.Labels, s.Focus, err, output.String())
 }
 
 // runBuild builds what both kinds of cluster need.
