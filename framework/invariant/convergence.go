@@ -64,7 +64,7 @@ func (r *replay) judgeEnd(id string) {
 				continue
 			}
 			is := "M-19"
-			if wrong == oldTemplate && last.index > 1 && ds.rapid() {
+			if (wrong == oldTemplate || wrong == oldBeside) && last.index > 1 && ds.rapid() {
 				is = "M-21"
 			}
 			reported = true
@@ -102,12 +102,15 @@ func lastIndex(events []int, seq int) int {
 	return 0
 }
 
-const oldTemplate = "only a pod of another template"
+const (
+	oldTemplate = "only a pod of another template"
+	oldBeside   = "a pod of another template, and a current one that runs nowhere yet"
+)
 
 // wrongAtEnd says what an eligible node has instead of an available pod of the current template, or nothing.
 func (r *replay) wrongAtEnd(ro *roll, s *seat, last *version) (string, []int) {
 	now := []*version{last}
-	old, late := false, false
+	old, late, nowhere := false, false, false
 	for _, p := range s.pods {
 		if terminating(p.object) {
 			continue
@@ -123,6 +126,7 @@ func (r *replay) wrongAtEnd(ro *roll, s *seat, last *version) (string, []int) {
 			return "", nil
 		}
 		late = late || active(p.object) && p.object.Spec.NodeName != ""
+		nowhere = nowhere || active(p.object) && p.object.Spec.NodeName == ""
 	}
 	switch {
 	case old && late && last.surges():
@@ -130,6 +134,8 @@ func (r *replay) wrongAtEnd(ro *roll, s *seat, last *version) (string, []int) {
 		return "", nil
 	case old && late:
 		return "a pod of another template beside a current one that is not available", s.proof()
+	case old && nowhere:
+		return oldBeside, s.proof()
 	case old:
 		return oldTemplate, s.proof()
 	case len(s.pods) == 0:
