@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -171,7 +172,7 @@ func (s *suite) connect() (*rest.Config, kubernetes.Interface) {
 	}
 	client, err := kubernetes.NewForConfig(config)
 	Expect(err).NotTo(HaveOccurred())
-	klog.SetOutput(GinkgoWriter)
+	klog.SetSlogLogger(slog.New(slog.NewTextHandler(GinkgoWriter, nil)))
 	return config, client
 }
 
