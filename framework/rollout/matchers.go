@@ -185,7 +185,7 @@ func First(pods []*corev1.Pod, condition func(*corev1.Pod) bool) *corev1.Pod {
 	ginkgo.GinkgoHelper()
 	found := Where(pods, condition)
 	if len(found) == 0 {
-		ginkgo.Fail(fmt.Sprintf("the spec goes on with a pod that it has just waited for, and of the DaemonSet's %d pods none is such a pod any more", len(pods)))
+		ginkgo.Fail(fmt.Sprintf("the spec goes on with one of the DaemonSet's pods, and of the %d that it saw none is such a one that is not ending", len(pods)))
 	}
 	return found[0]
 }

@@ -36,9 +36,7 @@ var _ = Describe("After the task page", func() {
 	It("adopts the pods that an orphaning delete left, without restarting them", Label("S35"), catalog.Covers("J-01", "J-02", "J-03"), func(ctx SpecContext) {
 		w.Nodes(ctx, 2)
 		before := w.State(w.applied(ctx, fixtures.FluentdFile))
-		w.AwaitCollector(ctx)
-		w.changeWith(ctx, []history.Disturbance{history.DaemonSetDeleted, history.PodsForeign}, []string{"delete", resourceName, "--cascade=orphan"})
-		w.Soon(ctx, before.DaemonSet).Should(rollout.BeGone())
+		w.orphan(ctx, before.DaemonSet)
 		orphans := w.State(before.DaemonSet).All.Pods
 		Expect(orphans).To(ConsistOf(samePods(before.Pods)), "the pods should run on without their DaemonSet")
 		for _, pod := range orphans {
@@ -58,9 +56,7 @@ var _ = Describe("After the task page", func() {
 		// An update before the orphaning keeps this apart from the deviation J-05, which is about DaemonSets that never had one.
 		w.Update(ctx, ds, func(ds *appsv1.DaemonSet) { ds.Spec.Template.Labels["step"] = "second" })
 		w.Eventually(ctx, ds).Should(rollout.BeComplete())
-		w.AwaitCollector(ctx)
-		w.changeWith(ctx, []history.Disturbance{history.DaemonSetDeleted, history.PodsForeign}, []string{"delete", resourceName, "--cascade=orphan"})
-		w.Soon(ctx, ds).Should(rollout.BeGone())
+		w.orphan(ctx, ds)
 
 		w.changeWith(ctx, []history.Disturbance{history.PodsForeign}, []string{"apply", "-f", w.File(fixtures.FluentdUpdateFile)})
 		w.updatedTo(ctx, w.ByName(ctx, fixtures.FluentdName), fixtures.FluentdNext)

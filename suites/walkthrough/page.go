@@ -64,6 +64,14 @@ func (w *walk) untilComplete(ctx context.Context, ds *appsv1.DaemonSet) *appsv1.
 	return w.Eventually(ctx, ds).Should(rollout.BeComplete()).DaemonSet
 }
 
+// orphan deletes the DaemonSet as the page says for somebody who wants to keep its pods, when the garbage collector knows them all.
+func (w *walk) orphan(ctx context.Context, ds *appsv1.DaemonSet) {
+	GinkgoHelper()
+	w.AwaitCollector(ctx)
+	w.changeWith(ctx, []history.Disturbance{history.DaemonSetDeleted, history.PodsForeign}, []string{"delete", resourceName, "--cascade=orphan"})
+	w.Soon(ctx, ds).Should(rollout.BeGone())
+}
+
 // updatedTo waits for the end of a rollout and checks that every pod runs the image.
 func (w *walk) updatedTo(ctx context.Context, ds *appsv1.DaemonSet, image string) rollout.State {
 	GinkgoHelper()
