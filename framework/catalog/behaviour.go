@@ -148,14 +148,21 @@ type Statement struct {
 }
 
 // Excuse returns what excuses an implementation that breaks the promise, or nil: its known deviation, or, where everybody is free to do as
-// upstream does, upstream's, with the reason for a summary. implementation is empty for one that is not known to deviate in anything.
+// upstream does, upstream's, with the reason for a summary, or that nobody promises it. implementation is empty for one that is not known to
+// deviate in anything.
 func (b Behaviour) Excuse(implementation, version string) (*Deviation, error) {
-	if d, err := b.DeviationOf(implementation, version); d != nil || err != nil || b.Free == "" {
+	d, err := b.DeviationOf(implementation, version)
+	switch {
+	case d != nil || err != nil:
 		return d, err
+	case !b.Level.Binding():
+		return &Deviation{Summary: "no document promises it"}, nil
+	case b.Free == "":
+		return nil, nil
 	}
-	d := b.Deviations[0]
-	d.Implementation, d.Summary = "", b.Free
-	return &d, nil
+	upstreams := b.Deviations[0]
+	upstreams.Implementation, upstreams.Summary = "", b.Free
+	return &upstreams, nil
 }
 
 // DeviationOf returns the known deviation of an implementation in a version ("1.36.3", with or without a v), or nil. The error says that

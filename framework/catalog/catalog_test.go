@@ -120,7 +120,7 @@ func TestDeviationsApplyByVersion(t *testing.T) {
 			t.Errorf("%s of %s %s: a deviation is known: %v, want %v", test.id, test.implementation, test.version, got, test.want)
 		}
 	}
-	for id, want := range map[string]bool{"G-05": true, "D-11": true, "G-09": false, "C-05": false} {
+	for id, want := range map[string]bool{"G-05": true, "D-11": true, "C-11": true, "C-19": true, "G-09": false, "C-05": false} {
 		b, _ := Get(id)
 		if d, err := b.Excuse("another-controller", "1.36.3"); err != nil || (d != nil) != want {
 			t.Errorf("%s: another controller is excused: %v (%v), want %v", id, d, err, want)

@@ -60,11 +60,13 @@ var _ = Describe("A ControllerRevision", func() {
 	})
 
 	It("is refused if its data is no JSON object", catalog.Covers("A-14"), func(ctx SpecContext) {
-		for _, data := range []string{`null`, `[1]`, `"text"`, `7`} {
-			Expect(write(ctx, made(data, 1))).To(rollout.BeInvalid("data", ""), "data %s", data)
-		}
 		empty := made("", 1)
 		empty.Data.Raw = nil
 		Expect(write(ctx, empty)).To(rollout.BeInvalid("data", ""), "no data")
+		rollout.Deviating(func() {
+			for _, data := range []string{`null`, `[1]`, `"text"`, `7`} {
+				Expect(write(ctx, made(data, 1))).To(rollout.BeInvalid("data", ""), "data %s", data)
+			}
+		})
 	})
 })
