@@ -66,6 +66,9 @@ refused 'no number of nodes' 'NODES=many: must be a whole number' 5 NODES=many
 refused 'too many nodes' 'NODES=5001: PROVIDER=auto makes clusters of at most 5000' 5 NODES=5001
 refused 'unknown DEVIATIONS' 'DEVIATIONS=all: must be one of' 5 DEVIATIONS=all
 refused 'no time factor' 'TIMEOUT_FACTOR=0: must be a number greater than 0' 5 TIMEOUT_FACTOR=0
+refused 'a time factor that is no number' 'TIMEOUT_FACTOR=NaN: must be a number' 5 TIMEOUT_FACTOR=NaN
+refused 'a time factor beyond time' 'TIMEOUT_FACTOR=1e9: must be a number .* at most 1000' 5 TIMEOUT_FACTOR=1e9
+refused 'images that nothing runs' 'IMAGES=upstream is for PROVIDER=kind' 5 PROVIDER=simulated IMAGES=upstream
 refused 'no kubeconfig' 'PROVIDER=existing needs KUBECONFIG' 5 PROVIDER=existing KUBECONFIG=
 refused 'a kubeconfig that is not there' 'no such file' 5 PROVIDER=existing KUBECONFIG="$work/none"
 refused 'a kubeconfig that is none' 'is not a kubeconfig' 5 PROVIDER=existing KUBECONFIG="$work/garbage"
@@ -81,6 +84,8 @@ refused 'nothing to reuse' 'there is no cluster to reuse' 5 REUSE=1
 refused 'no container engine' 'container engine' 10 PROVIDER=kind DOCKER_HOST=tcp://127.0.0.1:1
 touch "$work/file"
 artifacts="$work/file/below" refused 'artifacts that cannot be written' 'cannot be written to' 5 PROVIDER=simulated
+mkdir -p "$work/mine/logs"
+artifacts="$work/mine" refused "somebody else's logs" 'has logs, which no run has left there' 5 PROVIDER=simulated
 # This one may have to compile the suite first.
 refused 'a selection that names nothing' 'selects no spec' 240 PROVIDER=simulated FOCUS='no spec has this name'
 refused 'a selection that cannot be read' 'LABELS=core &&: is no label filter' 5 LABELS='core &&'

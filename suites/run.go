@@ -50,7 +50,10 @@ func Run(t *testing.T, o Options) {
 		if s.Cluster, err = o.open(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := report.PrepareFolder(o.Artifacts); err != nil {
+		if err := report.ClaimFolder(o.Artifacts); err != nil {
+			t.Fatalf("suites.Options: Artifacts: %v", err)
+		}
+		if err := report.EmptyFolder(o.Artifacts); err != nil {
 			t.Fatalf("suites.Options: Artifacts: %v", err)
 		}
 		if s.Reproduce == "" {
@@ -100,9 +103,14 @@ func (s *suite) register() {
 	}, NodeTimeout(time.Minute))
 
 	SynchronizedAfterSuite(func() {}, func(ctx SpecContext) {
-		if s.end != nil {
-			Expect(s.end(ctx)).To(Succeed(), "removing what the run made; make sweep tries again")
+		if s.end == nil {
+			return
 		}
+		err := s.end(ctx)
+		if err != nil {
+			err = errors.Join(err, report.SaveLeftBehind(s.parts(), err))
+		}
+		Expect(err).NotTo(HaveOccurred(), "removing what the run made; make sweep tries again")
 	}, NodeTimeout(3*time.Minute))
 
 	s.registerReport()

@@ -137,11 +137,11 @@ func (s State) Save(path string) error {
 	return os.Rename(temporary, path)
 }
 
-// LoadState reads what Save wrote.
+// LoadState reads what Save wrote. The error is fs.ErrNotExist where nothing was saved.
 func LoadState(path string) (State, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return State{}, fmt.Errorf("no cluster at %s", path)
+		return State{}, fmt.Errorf("no cluster at %s: %w", path, fs.ErrNotExist)
 	}
 	if err != nil {
 		return State{}, err

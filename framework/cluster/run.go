@@ -197,16 +197,21 @@ func deleteDaemonSets(ctx context.Context, client kubernetes.Interface, namespac
 	return removed, errors.Join(problems...)
 }
 
-// deleteEvents deletes the events about a DaemonSet and its pods, which would outlive them by an hour.
+// deleteEvents deletes the events about a DaemonSet that is gone and its pods, which would outlive them by an hour. What is there still is somebody
+// else's, whatever its name begins with.
 func deleteEvents(ctx context.Context, client kubernetes.Interface, namespace, name string) error {
 	events, err := client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("listing events about %s: %w", name, err)
 	}
+	there, err := living(ctx, client, namespace)
+	if err != nil {
+		return err
+	}
 	var problems []error
 	for i := range events.Items {
 		about := events.Items[i].InvolvedObject.Name
-		if about != name && !strings.HasPrefix(about, name+"-") {
+		if about != name && !strings.HasPrefix(about, name+"-") || there[events.Items[i].InvolvedObject.UID] {
 			continue
 		}
 		if err := client.CoreV1().Events(namespace).Delete(ctx, events.Items[i].Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
@@ -214,6 +219,26 @@ func deleteEvents(ctx context.Context, client kubernetes.Interface, namespace, n
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// living are the DaemonSets and pods of a namespace.
+func living(ctx context.Context, client kubernetes.Interface, namespace string) (map[types.UID]bool, error) {
+	there := map[types.UID]bool{}
+	daemonSets, err := client.AppsV1().DaemonSets(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing DaemonSets: %w", err)
+	}
+	for i := range daemonSets.Items {
+		there[daemonSets.Items[i].UID] = true
+	}
+	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing pods: %w", err)
+	}
+	for i := range pods.Items {
+		there[pods.Items[i].UID] = true
+	}
+	return there, nil
 }
 
 func deleteAndWait(ctx context.Context, client kubernetes.Interface, namespace, name string, options metav1.DeleteOptions) error {

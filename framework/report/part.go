@@ -31,6 +31,7 @@ const (
 	planFile    = "plan.json"
 	partPattern = "*.jsonl"
 	outcomeFile = "outcome"
+	leftFile    = "left-behind"
 )
 
 // Save writes the plan into dir, which is made if need be. It is there whole or not at all.

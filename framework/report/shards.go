@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // PartsFolder is the folder of a run's plan and parts, below its artifacts.
@@ -21,13 +22,27 @@ const Ended = "success"
 // SaveOutcome notes in a folder of parts how the run ended, in a line or a few: whoever merges it with others cannot tell by the specs
 // alone that a run was cut short after the last of them. Without the folder there is nothing to merge, and nothing is noted.
 func SaveOutcome(parts, outcome string) error {
-	if _, err := os.Stat(parts); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(parts); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
 	}
 	if err := writeWhole(filepath.Join(parts, outcomeFile), []byte(outcome+"\n")); err != nil {
 		return fmt.Errorf("save the outcome: %w", err)
 	}
 	return nil
+}
+
+// SaveLeftBehind notes in a folder of parts what a run could not remove, for whoever started it: of a failed clean-up at the very end no spec tells.
+func SaveLeftBehind(parts string, what error) error {
+	return writeWhole(filepath.Join(parts, leftFile), []byte(what.Error()+"\n"))
+}
+
+// LeftBehind is what SaveLeftBehind noted, "" where nothing was.
+func LeftBehind(parts string) string {
+	what, err := os.ReadFile(filepath.Join(parts, leftFile))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(what))
 }
 
 // shardOf is what a shard left.
@@ -200,7 +215,7 @@ func (r *ConformanceReport) account(shard Shard, share []Spec, shards []shardOf)
 		}
 	}
 	switch {
-	case at < 0 && len(share) == 0:
+	case len(share) == 0:
 		return nil // there was nothing to do for it
 	case at < 0:
 		return fmt.Errorf("shard %d/%d has left no results: its %d specs count as not run", shard.Index, shard.Of, len(share))

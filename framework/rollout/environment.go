@@ -3,7 +3,9 @@
 package rollout
 
 import (
+	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -68,6 +70,14 @@ func (e *Environment) cleaning(nodes int) time.Duration {
 	return e.patience(5*time.Minute + time.Duration(nodes)*200*time.Millisecond)
 }
 
-func (e *Environment) historyFile(name string) string {
-	return filepath.Join(e.Artifacts, "histories", name+".jsonl.zst")
+// historyFile is where a spec's history goes: a repetition (REPEAT) leaves those before it alone, for the report may be about one of them.
+func (e *Environment) historyFile(spec string) string {
+	file := func(name string) string { return filepath.Join(e.Artifacts, "histories", name+".jsonl.zst") }
+	path := file(spec)
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(path); err != nil {
+			return path
+		}
+		path = file(fmt.Sprintf("%s-%d", spec, n))
+	}
 }

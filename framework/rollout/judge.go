@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func (r *R) judge(ctx ginkgo.SpecContext) {
 	limited, cancel := context.WithTimeout(ctx, r.patience(time.Minute))
 	defer cancel()
 	h, err := r.recorder.Stop(limited)
-	judgement := Judgement{History: "histories/" + specID(h.Header.Spec) + ".jsonl.zst"}
+	judgement := Judgement{History: "histories/" + filepath.Base(r.file)}
 	if err != nil { // about the file alone: the history in memory is judged all the same
 		judgement.History = ""
 		ginkgo.GinkgoWriter.Printf("the history could not be written: %v\n", err)

@@ -38,6 +38,7 @@ type R struct {
 	nodes       []string
 	generations generations
 	files       string // folder of the manifests that the spec's kubectl reads
+	file        string // of the history
 }
 
 // Option changes what New sets up.
@@ -109,6 +110,7 @@ func (r *R) begin(ctx ginkgo.SpecContext) error {
 			return err
 		}
 	}
+	r.file = r.historyFile(id)
 	r.recorder, err = history.Start(ctx, history.Options{
 		Client: r.Client,
 		Header: history.Header{
@@ -118,7 +120,7 @@ func (r *R) begin(ctx ginkgo.SpecContext) error {
 		Labels: map[string]string{cluster.RunLabel: r.Run},
 		// What is in a shared namespace chooses nodes for itself, the control plane's among them: all nodes matter.
 		LeaseLater:     r.shared == "",
-		File:           r.historyFile(id),
+		File:           r.file,
 		BarrierTimeout: r.patience(request),
 	})
 	if err != nil {
@@ -251,7 +253,28 @@ func (r *R) leaseNodes(ctx context.Context, count int, alone bool) ([]string, er
 		return nil, err
 	}
 	r.recorder.Lease(nodes...)
-	return nodes, nil
+	return nodes, r.awaitLease(ctx, nodes)
+}
+
+// awaitLease waits until the recorder has heard of the label that the spec's DaemonSets select nodes by: before that, one without any pod would
+// be complete.
+func (r *R) awaitLease(ctx context.Context, nodes []string) error {
+	label := leaseLabel(r.holder())
+	ctx, cancel := context.WithTimeout(ctx, r.patience(reaction))
+	defer cancel()
+	err := r.recorder.Until(ctx, func(v history.View) (bool, error) {
+		leased := 0
+		for _, node := range v.Nodes {
+			if node.Labels[label] == r.Run {
+				leased++
+			}
+		}
+		return leased >= len(nodes), nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting to hear of the label %s of %d nodes: %w", label, len(nodes), err)
+	}
+	return nil
 }
 
 // AllNodes are the leased ones.

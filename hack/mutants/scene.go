@@ -35,6 +35,7 @@ func (s *scene) up(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, rollcall, "up")
 	cmd.Env = append(os.Environ(), own, "PROVIDER=simulated", "NODES="+nodes, "CONTROLLER=true")
 	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it takes away what it has made so far
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("making a cluster without a DaemonSet controller: %w", err)
 	}

@@ -70,6 +70,7 @@ func standing(ctx context.Context, provider string, controller bool) (cluster.St
 		cmd.Env = append(cmd.Env, "CONTROLLER=true")
 	}
 	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it takes away what it has made so far
 	if err := cmd.Run(); err != nil {
 		return state, fmt.Errorf("making a cluster: %w", err)
 	}

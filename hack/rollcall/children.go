@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os/exec"
 	"sync"
@@ -16,7 +17,10 @@ var children struct {
 	groups map[int]struct{}
 }
 
-// runChild runs cmd to its end. When ctx ends, the child's group gets an interrupt and is waited for, up to patience.
+// errKilled says that a child did not end in time when it was asked to.
+var errKilled = errors.New("it was killed, for it did not end when it was interrupted")
+
+// runChild runs cmd to its end. When ctx ends, the child's group gets an interrupt and is waited for, up to patience; then the error is errKilled.
 func runChild(ctx context.Context, cmd *exec.Cmd, patience time.Duration) error {
 	wait, err := startChild(cmd)
 	if err != nil {
@@ -35,7 +39,7 @@ func runChild(ctx context.Context, cmd *exec.Cmd, patience time.Duration) error 
 		return err
 	case <-time.After(patience):
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		return <-ended
+		return errors.Join(errKilled, <-ended)
 	}
 }
 

@@ -30,22 +30,28 @@ func choose(ctx context.Context, s settings) (choice, error) {
 			err = s.checkStaying(p.State())
 		}
 		if err != nil {
-			return choice{}, refused{err}
+			return choice{}, err
 		}
 		say("seed %d, provider %s: the cluster of make cluster-up", s.Seed, p.State().Provider)
 		return choice{staying: p}, nil
 	}
 	provider, reason := chooseProvider(ctx, s)
 	if err := s.check(ctx, provider); err != nil {
-		return choice{}, refused{err}
+		return choice{}, err
 	}
 	say("seed %d, provider %s: %s", s.Seed, provider, reason)
 	return choice{provider: provider}, nil
 }
 
-// checkStaying refuses a cluster that another DaemonSet controller than the one to be judged runs on, or none.
+// checkStaying refuses a cluster that another DaemonSet controller than the one to be judged runs on, or none, and one that is not as was said.
 func (s settings) checkStaying(state cluster.State) error {
 	switch {
+	case s.Provider != "auto" && s.Provider != state.Provider:
+		return fmt.Errorf("REUSE=1: the cluster of make cluster-up is a %s one, not PROVIDER=%s", state.Provider, s.Provider)
+	case s.VersionSet && s.Version != state.Version:
+		return fmt.Errorf("REUSE=1: the cluster of make cluster-up has Kubernetes %s, not KUBERNETES_VERSION=%s", state.Version, s.Version)
+	case s.Nodes != 0 && s.Nodes != state.Nodes:
+		return fmt.Errorf("REUSE=1: the cluster of make cluster-up has %d nodes, not NODES=%d", state.Nodes, s.Nodes)
 	case state.NoDaemonSetController && s.Controller == "":
 		return errors.New("REUSE=1: that cluster has no DaemonSet controller of its own; give CONTROLLER, or make cluster-down and cluster-up again without it")
 	case !state.NoDaemonSetController && s.Controller != "":
@@ -57,6 +63,8 @@ func (s settings) checkStaying(state cluster.State) error {
 // check refuses what this provider cannot do.
 func (s settings) check(ctx context.Context, provider string) error {
 	switch {
+	case provider != "kind" && s.Images == "upstream":
+		return fmt.Errorf("IMAGES=%s is for PROVIDER=kind: nothing runs an image on %s nodes, and an existing cluster pulls what it is told to", s.Images, provider)
 	case provider == "existing" && s.Nodes != 0:
 		return errors.New("NODES is for a cluster that is made; an existing one has its nodes")
 	case provider == "existing":

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"rollcall.dev/framework/cluster"
 	"rollcall.dev/framework/report"
 )
 
@@ -70,4 +72,31 @@ type taker struct {
 func (r *taker) take(_ context.Context, artifacts, outcome string) error {
 	r.artifacts, r.outcome = artifacts, outcome
 	return nil
+}
+
+// TestAStayingClusterIsAsWasSaid: a run on another than was asked for would be taken for it.
+func TestAStayingClusterIsAsWasSaid(t *testing.T) {
+	there := cluster.State{Provider: "simulated", Version: "v1.36.3", Nodes: 28}
+	for want, s := range map[string]settings{
+		"":                        {Provider: "auto", Version: "v1.35.4"},
+		"not PROVIDER=kind":       {Provider: "kind"},
+		"not KUBERNETES_VERSION=": {Provider: "auto", Version: "v1.35.4", VersionSet: true},
+		"not NODES=5":             {Provider: "simulated", Nodes: 5},
+		"runs the built-in":       {Provider: "simulated", Nodes: 28, Version: "v1.36.3", VersionSet: true, Controller: "./mine"},
+	} {
+		err := s.checkStaying(there)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", s, err, want)
+		}
+	}
+}
+
+// TestTheSuitesTimeGrowsWithItsRepetitions: Ginkgo's limit is for all of them together.
+func TestTheSuitesTimeGrowsWithItsRepetitions(t *testing.T) {
+	if got, want := (settings{Timeouts: 2, Repeat: 3, Nodes: 1200}).limit(), 18*time.Hour; got != want {
+		t.Errorf("three repetitions on 1200 nodes, with patience for two, may take %s, want %s", got, want)
+	}
+	if got := (settings{Timeouts: mostPatience, Repeat: 1 << 30}).limit(); got <= 0 {
+		t.Errorf("very many repetitions may take %s", got)
+	}
 }

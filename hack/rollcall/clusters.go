@@ -140,7 +140,7 @@ func makeCluster(ctx context.Context, s settings, provider, name string, pid int
 	return p, nil
 }
 
-// notRemoved says that a cluster is still there, or a part of it.
+// notRemoved says that a cluster is still there, or a part of it, or what the run made on one that stays.
 type notRemoved struct{ error }
 
 // removeCluster takes a cluster away, also after an interrupt, and forgets it once it is gone.
@@ -166,23 +166,22 @@ func stayingName(s settings) string {
 	return fmt.Sprintf("rollcall-%s-%.3x", cmp.Or(s.ClusterOf, "dev"), sha256.Sum256([]byte(dir)))
 }
 
-// abandoned lists the states of clusters whose makers are dead.
+// abandoned lists the states of clusters whose makers are dead. The error names the files that cannot be read.
 func abandoned() ([]cluster.State, error) {
 	paths, err := filepath.Glob(filepath.Join(clustersDir, "*.json"))
 	if err != nil {
 		return nil, err
 	}
 	var found []cluster.State
+	var problems error
 	for _, path := range paths {
 		s, err := cluster.LoadState(path)
-		if err != nil {
-			return nil, err
-		}
-		if s.PID != 0 && errors.Is(syscall.Kill(s.PID, 0), syscall.ESRCH) {
+		problems = errors.Join(problems, err)
+		if err == nil && s.PID != 0 && errors.Is(syscall.Kill(s.PID, 0), syscall.ESRCH) {
 			found = append(found, s)
 		}
 	}
-	return found, nil
+	return found, problems
 }
 
 func buildKubernetes(ctx context.Context, version string, set kubernetes.Set) (string, error) {

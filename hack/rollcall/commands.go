@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,8 @@ func runUp(ctx context.Context, s settings) error {
 	name := stayingName(s)
 	if state, err := cluster.LoadState(statePath(name)); err == nil {
 		return fmt.Errorf("there is one already (%s, KUBECONFIG=%s); make cluster-down first", state.Provider, state.Kubeconfig)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	provider, reason := chooseProvider(ctx, s)
 	if provider == "existing" {
@@ -38,9 +41,12 @@ func runUp(ctx context.Context, s settings) error {
 // runDown takes it away. That there is none is fine.
 func runDown(ctx context.Context, s settings) error {
 	state, err := cluster.LoadState(statePath(stayingName(s)))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		say("there is no cluster of make cluster-up")
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	p, err := provider.Open(state)
 	if err != nil {
@@ -54,24 +60,22 @@ func runSweep(ctx context.Context, s settings) error {
 	if s.Provider == "existing" {
 		return sweepExisting(ctx)
 	}
-	states, err := abandoned()
-	if err != nil {
-		return err
-	}
-	for _, state := range states {
+	states, problems := abandoned()
+	for _, state := range states { // one that cannot be removed does not keep the others
 		p, err := provider.Open(state)
-		if err != nil {
-			return err
+		if err == nil {
+			err = removeCluster(p, state.Name)
 		}
-		if err := removeCluster(p, state.Name); err != nil {
-			return err
+		if err != nil {
+			problems = errors.Join(problems, err)
+			continue
 		}
 		say("removed the %s cluster %s", state.Provider, state.Name)
 	}
-	if len(states) == 0 {
+	if len(states) == 0 && problems == nil {
 		say("nothing was left behind")
 	}
-	return nil
+	return problems
 }
 
 // runList prints the specs that the selection names, with their labels.
@@ -98,7 +102,7 @@ func selection(ctx context.Context, s settings) (string, error) {
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	case strings.Contains("\n"+output.String(), "\n0 specs"):
-		return "", fmt.Errorf("LABELS=%q FOCUS=%q selects no spec; make list without them shows all", s.Labels, s.Focus)
+		return "", fmt.Errorf("LABELS=%q FOCUS=%q selects no spec; make list shows what there is (specs for large clusters: LABELS=scale)", s.Labels, s.Focus)
 	}
 	return "", fmt.Errorf("looking what LABELS=%q FOCUS=%q selects: %w\n%s", s.Labels, s.Focus, err, output.String())
 }

@@ -76,6 +76,14 @@ func compare(a, b, page string, w io.Writer) error {
 	return nil
 }
 
+// lost is how many specs a report has no verdict of.
+func lost(r *report.ConformanceReport) int {
+	if r == nil {
+		return 0
+	}
+	return r.Summary.NotRun + r.Summary.Errors
+}
+
 // runPublishable says whether REPORT can be handed on: it is whole, agrees with itself, and names who made what was judged.
 func runPublishable(_ context.Context, s settings) error {
 	path := os.Getenv("REPORT")
@@ -85,6 +93,9 @@ func runPublishable(_ context.Context, s settings) error {
 	r, err := report.Load(path)
 	if err == nil {
 		err = r.Implementation.RequireIdentity()
+	}
+	if n := lost(r); err == nil && n > 0 {
+		err = fmt.Errorf("it is not whole: %d specs were not run, or broke", n)
 	}
 	if err != nil {
 		return fmt.Errorf("REPORT=%s: %w", path, err)

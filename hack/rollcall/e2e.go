@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -30,41 +32,13 @@ func runE2E(ctx context.Context, s settings) (err error) {
 	if s.Seed == 0 {
 		s.Seed = 1 + rand.Int64N(1<<31-1)
 	}
-	where, err := choose(ctx, s)
-	if err != nil {
-		return err
-	}
-	artifacts, err := prepareArtifacts(s.Artifacts)
+	stage, err := s.begin(ctx)
 	if err != nil {
 		return refused{err}
 	}
-	// The suite is compiled while the cluster starts: neither waits for the other, unless there is a selection that may be wrong.
-	compiled := make(chan error, 1)
-	go func() { compiled <- compileSuite(ctx) }()
-	if s.Labels != "" || s.Focus != "" {
-		err := <-compiled
-		if err == nil {
-			_, err = selection(ctx, s)
-		}
-		if err != nil {
-			return err
-		}
-		compiled <- nil
-	}
+	defer func() { err = errors.Join(err, stage.release()) }()
 
-	began := time.Now()
-	p, release, err := acquire(ctx, s, where)
-	if err != nil {
-		return err
-	}
-	if !s.Reuse && p.State().Provider != "existing" {
-		s.ClusterUp = time.Since(began)
-	}
-	defer func() { err = errors.Join(err, release()) }()
-	if _, err := cluster.Examine(ctx, p.State(), s.Shard != nil); err != nil {
-		return err
-	}
-
+	p, artifacts := stage.cluster, stage.artifacts
 	running, controllerEnded := ctx, func() error { return nil }
 	if s.Controller != "" {
 		running, controllerEnded, err = startController(ctx, s, p.State(), filepath.Join(artifacts, "logs", "controller.log"))
@@ -72,7 +46,7 @@ func runE2E(ctx context.Context, s settings) (err error) {
 			return err
 		}
 	}
-	if err := <-compiled; err != nil {
+	if err := stage.suite.wait(); err != nil {
 		return errors.Join(err, controllerEnded())
 	}
 	if s.Procs == 0 {
@@ -87,6 +61,9 @@ func runE2E(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	if ctx.Err() != nil {
+		if left := (notRemoved{}); errors.As(failed, &left) {
+			return errors.Join(context.Cause(ctx), left)
+		}
 		return context.Cause(ctx)
 	}
 	if logs := filepath.Join(artifacts, "logs"); failed != nil {
@@ -95,6 +72,64 @@ func runE2E(ctx context.Context, s settings) (err error) {
 		}
 	}
 	return failed
+}
+
+// stage is what a run needs.
+type stage struct {
+	cluster   cluster.Provider
+	artifacts string
+	suite     *compilation // may still be under way
+	release   func() error // to be called when the run is over
+}
+
+// begin does what comes before a run. An earlier one's report is deleted last, when nothing is left for which this one could be refused.
+func (s *settings) begin(ctx context.Context) (_ *stage, err error) {
+	where, err := choose(ctx, *s)
+	if err != nil {
+		return nil, err
+	}
+	artifacts, err := claimArtifacts(s.Artifacts)
+	if err != nil {
+		return nil, err
+	}
+	// The suite is compiled while the cluster starts: neither waits for the other, unless there is a selection that may be wrong.
+	suite := startCompiling(ctx)
+	release := func() error {
+		suite.stop()
+		return nil
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, release())
+		}
+	}()
+	if s.Labels != "" || s.Focus != "" {
+		if err := suite.wait(); err != nil {
+			return nil, err
+		}
+		if _, err := selection(ctx, *s); err != nil {
+			return nil, err
+		}
+	}
+	began := time.Now()
+	p, remove, err := acquire(ctx, *s, where)
+	if err != nil {
+		return nil, err
+	}
+	release = func() error {
+		suite.stop()
+		return remove()
+	}
+	if !s.Reuse && p.State().Provider != "existing" {
+		s.ClusterUp = time.Since(began)
+	}
+	if _, err := cluster.Examine(ctx, p.State(), s.Shard != nil); err != nil {
+		return nil, err
+	}
+	if err := report.EmptyFolder(artifacts); err != nil {
+		return nil, err
+	}
+	return &stage{cluster: p, artifacts: artifacts, suite: suite, release: release}, nil
 }
 
 // acquire gives the cluster to run on and what to call when it is no longer needed.
@@ -116,8 +151,11 @@ func acquire(ctx context.Context, s settings, where choice) (cluster.Provider, f
 // openStaying opens the cluster of make cluster-up.
 func openStaying(s settings) (cluster.Provider, error) {
 	state, err := cluster.LoadState(statePath(stayingName(s)))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("REUSE=1: there is no cluster to reuse; make cluster-up makes one")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("REUSE=1: %w", err)
 	}
 	return provider.Open(state)
 }
@@ -174,6 +212,35 @@ func existingKubeconfig() (path string, release func() error, err error) {
 		return "", nil, err
 	}
 	return kubeconfig, keep, nil
+}
+
+// compilation is the suite being compiled beside something else.
+type compilation struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // once it is done
+}
+
+func startCompiling(ctx context.Context) *compilation {
+	ctx, cancel := context.WithCancel(ctx)
+	c := &compilation{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		c.err = compileSuite(ctx)
+	}()
+	return c
+}
+
+// wait returns when the suite can be run, or why it cannot.
+func (c *compilation) wait() error {
+	<-c.done
+	return c.err
+}
+
+// stop ends a compiler that nobody waits for any more.
+func (c *compilation) stop() {
+	c.cancel()
+	<-c.done
 }
 
 // compileSuite builds the suite and Ginkgo's command, both of the version that go.mod names. Go does nothing where they are current, and
@@ -236,13 +303,36 @@ func runSuite(ctx context.Context, s settings, state cluster.State, artifacts st
 	cmd := exec.Command(program(ginkgoBinary), append(args, flags...)...)
 	cmd.Stdout, cmd.Stderr = heedless{os.Stdout}, heedless{os.Stderr}
 	cmd.WaitDelay = 10 * time.Second // for the output of what outlives Ginkgo
-	// Ginkgo gives clean-up its grace period; what is not done by then is left to sweep.
-	suiteErr := runChild(ctx, cmd, 3*time.Minute)
+	suiteErr := runChild(ctx, cmd, s.patience(state))
+	left := leftBehind(state, artifacts, suiteErr)
 	if err := writeReport(s, artifacts); err != nil {
-		return err
+		return errors.Join(err, left)
 	}
 	if suiteErr != nil {
-		return specsFailed{fmt.Errorf("the suite did not pass: %w", suiteErr)}
+		return errors.Join(specsFailed{fmt.Errorf("the suite did not pass: %w", suiteErr)}, left)
+	}
+	return left
+}
+
+// patience is how long the suite may take to clean up after an interrupt: where its cluster stays, as long as the clean-up of one spec and then of
+// the run may take.
+func (s settings) patience(state cluster.State) time.Duration {
+	if state.PID != 0 {
+		return 3 * time.Minute
+	}
+	return 3*time.Minute + time.Duration(float64(5*time.Minute)*s.Timeouts)
+}
+
+// leftBehind says what the suite could not remove from a cluster that stays, nil if there is nothing of the kind.
+func leftBehind(state cluster.State, artifacts string, suiteErr error) error {
+	if state.PID != 0 {
+		return nil // it goes away with the cluster
+	}
+	if errors.Is(suiteErr, errKilled) {
+		return notRemoved{fmt.Errorf("the suite had no time left to remove all that it made: %w (make sweep does it)", errKilled)}
+	}
+	if what := report.LeftBehind(filepath.Join(artifacts, report.PartsFolder)); what != "" {
+		return notRemoved{fmt.Errorf("removing what the run made: %s (make sweep tries again)", what)}
 	}
 	return nil
 }
@@ -297,11 +387,17 @@ func commit(ctx context.Context) string {
 	return strings.TrimSpace(string(out))
 }
 
+// limit is how long the suite may take, with all its repetitions.
+func (s settings) limit() time.Duration {
+	once := 2*time.Hour + time.Duration(s.Nodes)*3*time.Second
+	return time.Duration(min(float64(once)*s.Timeouts*float64(s.Repeat), float64(math.MaxInt64/2)))
+}
+
 func ginkgoArguments(s settings, artifacts string) []string {
 	args := []string{
 		"--procs=" + strconv.Itoa(s.Procs),
 		"--seed=" + strconv.FormatInt(s.Seed, 10),
-		"--keep-going", "--timeout=" + time.Duration(float64(2*time.Hour+time.Duration(s.Nodes)*3*time.Second)*s.Timeouts).String(),
+		"--keep-going", "--timeout=" + s.limit().String(),
 		"--output-dir=" + artifacts, "--junit-report=junit.xml",
 		"--silence-skips", "--label-filter=" + s.Labels,
 	}

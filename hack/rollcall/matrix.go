@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"rollcall.dev/framework/report"
@@ -29,11 +30,14 @@ func runMatrix(ctx context.Context, s settings) error {
 	if text := os.Getenv("VERSIONS"); text != "" {
 		versions = nil
 		for _, word := range strings.Fields(text) {
-			version, err := kubernetes.ParseVersion(word)
-			if err != nil {
-				return fmt.Errorf("VERSIONS: %w", err)
+			version := "v" + strings.TrimPrefix(word, "v")
+			if !slices.Contains(kubernetes.Versions(), version) {
+				return fmt.Errorf("VERSIONS: no cluster of %s can be made; of these it can: %s", word, strings.Join(kubernetes.Versions(), ", "))
 			}
 			versions = append(versions, version)
+		}
+		if len(versions) == 0 {
+			return errors.New("VERSIONS names no version, such as VERSIONS='1.36.3 1.34.4'")
 		}
 	}
 	if s.Seed == 0 { // the same for all

@@ -22,6 +22,7 @@ import (
 type settings struct {
 	Provider   string // auto, simulated, kind or existing
 	Version    string // of Kubernetes
+	VersionSet bool   // by KUBERNETES_VERSION
 	Nodes      int    // 0: the provider's default
 	Controller string // command line, empty for the built-in one
 	Restart    restart
@@ -77,6 +78,9 @@ const variables = `  PROVIDER            auto (default), simulated, kind, existi
   REUSE               1: use the cluster of make cluster-up
   CLUSTER_OF          a word: up, down and REUSE mean another cluster, of a tool that makes its own and leaves yours alone
   PUBLISH             1: the report is for others; without all of IMPLEMENTATION_… nothing is run`
+
+// mostPatience is the largest TIMEOUT_FACTOR: with much more a limit would be longer than a time.Duration can be, and so be over at once.
+const mostPatience = 1000
 
 // loadSettings reads the environment. The error names every variable that is wrong, one line each.
 func loadSettings(env func(string) string) (settings, error) {
@@ -137,12 +141,12 @@ func loadSettings(env func(string) string) (settings, error) {
 		if err != nil {
 			problems = append(problems, fmt.Errorf("KUBERNETES_VERSION=%w", err))
 		}
-		s.Version = version
+		s.Version, s.VersionSet = version, true
 	}
 	if v := env("TIMEOUT_FACTOR"); v != "" {
 		factor, err := strconv.ParseFloat(v, 64)
-		if err != nil || factor <= 0 {
-			complain("TIMEOUT_FACTOR", v, "must be a number greater than 0")
+		if err != nil || !(factor > 0 && factor <= mostPatience) { // NaN is neither
+			complain("TIMEOUT_FACTOR", v, fmt.Sprintf("must be a number greater than 0, and at most %d", mostPatience))
 		}
 		s.Timeouts = factor
 	}
@@ -181,7 +185,8 @@ func loadSettings(env func(string) string) (settings, error) {
 		}
 	}
 	if s.Controller != "" {
-		if program := strings.Fields(s.Controller)[0]; program != "" {
+		// A shell reads the line: what it would read in a way of its own is for it to find.
+		if program := strings.Fields(s.Controller)[0]; !strings.ContainsAny(program, "\"'\\$`=~*?[{") {
 			if _, err := exec.LookPath(program); err != nil {
 				complain("CONTROLLER", s.Controller, "there is no program "+program)
 			}
@@ -201,13 +206,13 @@ func loadSettings(env func(string) string) (settings, error) {
 // tool is what CLUSTER_OF may say: it becomes part of a cluster's name.
 var tool = regexp.MustCompile(`^[a-z][a-z-]{0,29}$`)
 
-// prepareArtifacts makes the folder, empty of an earlier run's reports, and proves that it can be written to.
-func prepareArtifacts(dir string) (string, error) {
+// claimArtifacts makes the folder and proves that it can be written to. An earlier run's report stays until this one begins.
+func claimArtifacts(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
 	}
-	if err := report.PrepareFolder(abs); err != nil {
+	if err := report.ClaimFolder(abs); err != nil {
 		return "", fmt.Errorf("ARTIFACTS=%w", err)
 	}
 	return abs, nil
