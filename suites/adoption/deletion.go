@@ -59,9 +59,7 @@ var _ = Describe("Deleting a DaemonSet", func() {
 	It("creates nothing and writes nothing for it while it is being deleted", catalog.Covers("J-08", "M-24"), func(ctx SpecContext) {
 		r.Hurry()
 		r.Nodes(ctx, 2)
-		before := complete(ctx, r, rollout.TerminatesFor(90), rollout.Template(func(t *corev1.PodTemplateSpec) {
-			t.Spec.TerminationGracePeriodSeconds = new(int64(100))
-		}))
+		before := complete(ctx, r, rollout.Lingering)
 		ds := before.DaemonSet
 		r.Delete(ctx, ds, metav1.DeletePropagationForeground)
 		r.Settle(ctx) // by now the controller knows of the deletion
@@ -76,7 +74,7 @@ var _ = Describe("Deleting a DaemonSet", func() {
 		}))
 		r.Settle(ctx)
 		after := r.State(ds)
-		Expect(after.DaemonSet).NotTo(BeNil(), "pod %s takes 90 seconds to end, so the DaemonSet should be there still", before.Pods[1].Name)
+		Expect(after.DaemonSet).NotTo(BeNil(), "pod %s takes ten minutes to end, so the DaemonSet should be there still", before.Pods[1].Name)
 		Expect(after.DaemonSet.Status).To(Equal(status), "nobody should write the status of a DaemonSet that ends")
 		for _, e := range after.All.Entries {
 			switch {
@@ -93,15 +91,13 @@ var _ = Describe("Deleting a DaemonSet", func() {
 	It("adopts nothing for it while it is being deleted, or the garbage collector would take that too", catalog.Covers("J-08", "J-12"), func(ctx SpecContext) {
 		r.Hurry()
 		nodes := r.Nodes(ctx, 2)
-		before := complete(ctx, r, rollout.TerminatesFor(90), rollout.Template(func(t *corev1.PodTemplateSpec) {
-			t.Spec.TerminationGracePeriodSeconds = new(int64(100))
-		}))
+		before := complete(ctx, r, rollout.Lingering)
 		ds := before.DaemonSet
 		r.Delete(ctx, ds, metav1.DeletePropagationForeground)
 		r.Settle(ctx) // by now the controller knows of the deletion
 		orphan := r.CreatePod(ctx, lookalike("orphan", nodes[0]))
 		r.Settle(ctx)
-		Expect(r.State(ds).DaemonSet).NotTo(BeNil(), "the pods take 90 seconds to end, so the DaemonSet should be there still")
+		Expect(r.State(ds).DaemonSet).NotTo(BeNil(), "the pods take ten minutes to end, so the DaemonSet should be there still")
 		expectUntouched(r.State(ds), orphan)
 		for _, pod := range before.Pods {
 			r.DeletePodWithin(ctx, pod, 0)
@@ -115,7 +111,9 @@ var _ = Describe("Deleting a DaemonSet", func() {
 		before := complete(ctx, r, rollout.TerminatesFor(2))
 		r.Delete(ctx, before.DaemonSet, metav1.DeletePropagationBackground)
 		next := r.Create(ctx, fixtures.Fluentd(), rollout.Image(fixtures.FluentdNext))
-		r.Eventually(ctx, next).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of its own template", rollout.WithImage(fixtures.FluentdNext))))
+		rollout.Deviating(func() {
+			r.Eventually(ctx, next).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(2, "of its own template", rollout.WithImage(fixtures.FluentdNext))))
+		})
 		r.Soon(ctx, before.DaemonSet).Should(rollout.BeGone())
 	})
 
@@ -142,7 +140,7 @@ var _ = Describe("Deleting a DaemonSet", func() {
 		doomed := r.Elsewhere(ctx, "doomed")
 		ds := doomed.Create(ctx, fixtures.Fluentd(), rollout.TerminatesFor(2))
 		doomed.Eventually(ctx, ds).Should(rollout.BeComplete())
-		doomed.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
+		doomed.Update(ctx, ds, rollout.Image(fixtures.FluentdNext), rollout.NeverReady()) // it stays in the middle
 		// Whether the status tells of it yet is the controller's choice.
 		doomed.Eventually(ctx, ds).Should(rollout.HavePods(1, "that still run the old template", rollout.WithImage(fixtures.FluentdImage)))
 		doomed.DeleteNamespace(ctx)

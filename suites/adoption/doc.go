@@ -14,11 +14,11 @@ import (
 	"rollcall.dev/framework/rollout"
 )
 
-// complete creates the DaemonSet and waits until it is rolled out.
+// complete creates the DaemonSet and waits until it is rolled out, and on record.
 func complete(ctx context.Context, r *rollout.R, changes ...rollout.Change) rollout.State {
 	GinkgoHelper()
 	ds := r.Create(ctx, fixtures.Fluentd(), changes...)
-	return r.Eventually(ctx, ds).Should(rollout.BeComplete())
+	return r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.BeRecorded()))
 }
 
 // orphaned deletes the DaemonSet, leaving its pods and revisions, and waits until they have no owner.

@@ -127,7 +127,7 @@ var _ = Describe("Revisions that somebody else changes", func() {
 		// With a limit of 0 a controller that takes it for its own would remove it.
 		ds := complete(ctx, r, limit(0)).DaemonSet
 		updated(ctx, r, ds, fixtures.FluentdNext)
-		r.Soon(ctx, ds).Should(rollout.HaveRevisions(2))
+		r.Eventually(ctx, ds).Should(rollout.HaveRevisions(2)) // who cleans up now and then may
 		r.Settle(ctx)
 		Expect(r.State(ds).All.ControllerRevisions).To(ContainElement(And(
 			HaveField("UID", foreign.UID), HaveField("Revision", foreign.Revision), HaveField("OwnerReferences", Equal(foreign.OwnerReferences)))))

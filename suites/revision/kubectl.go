@@ -127,7 +127,7 @@ var _ = Describe("kubectl rollout undo", func() {
 		ds := complete(ctx, r, limit(1)).DaemonSet
 		updated(ctx, r, ds, tag("v2.6.0"))
 		updated(ctx, r, ds, tag("v2.5.1"))
-		r.Soon(ctx, ds).Should(rollout.HaveRevisions(2, 3))
+		r.Eventually(ctx, ds).Should(rollout.HaveRevisions(2, 3)) // who cleans up now and then may
 		Expect(undo(ctx, r, "--to-revision=1")).To(kubectl.Refuse("error: unable to find specified revision 1 in history"))
 		Expect(undo(ctx, r, "")).To(kubectl.Say(rolledBack))
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HaveRevisions(3, 4),

@@ -105,6 +105,7 @@ var _ = Describe("revisionHistoryLimit", func() {
 		Expect(rollout.Numbers(r.State(ds).Revisions)).To(Equal([]int64{1, 2}), "revision 1 is what pod %s ran, which is still in the API", held.Name)
 
 		r.LetGo(ctx, held)
+		r.Update(ctx, ds, rollout.MinReadySeconds(2)) // the end of a dead pod's object need wake nobody
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HaveRevisions(2)))
 	})
 })

@@ -52,7 +52,7 @@ var _ = Describe("The record of a DaemonSet's templates", func() {
 		r.DeletePod(ctx, before.Pods[0])
 		mixed := r.Eventually(ctx, ds).Should(rollout.And(
 			rollout.HavePods(1, "of the new template", rollout.All(rollout.WithImage(fixtures.FluentdNext), rollout.Ready)),
-			rollout.HavePods(1, "of the old template", rollout.WithImage(fixtures.FluentdImage))))
+			rollout.HavePods(1, "of the old template", rollout.WithImage(fixtures.FluentdImage)), rollout.BeRecorded()))
 		expectRecorded(mixed)
 	})
 

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -20,7 +21,7 @@ var _ = Describe("numberAvailable", func() {
 	It("follows numberReady once minReadySeconds have passed, not earlier, though nothing else happens", catalog.Covers("G-08"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MinReadySeconds(5), rollout.ReadyAfter(6)) // Ready when it is older than that
-		available := r.Eventually(ctx, ds).Within(time.Minute).Should(rollout.BeComplete())
+		available := r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		written := statusWritten(available.DaemonSet)
 		for _, pod := range available.Pods {
 			// Both times are whole seconds, and the clocks of node and control plane may differ a little.
@@ -43,7 +44,7 @@ var _ = Describe("numberAvailable after a container has ended", func() {
 
 	It("counts the pod again once it has been Ready anew for minReadySeconds, not earlier", catalog.Covers("G-08", "H-09"), func(ctx SpecContext) {
 		r.Nodes(ctx, 1)
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MinReadySeconds(6), rollout.Container(func(c *corev1.Container) { c.Command = []string{"/bin/sleep", "15"} }))
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MinReadySeconds(6), rollout.Container(func(c *corev1.Container) { c.Command = []string{"/bin/sleep", "30"} }))
 		available := func(count int32) func(appsv1.DaemonSetStatus) bool {
 			return func(s appsv1.DaemonSetStatus) bool {
 				return s.DesiredNumberScheduled == 1 && s.NumberAvailable == count
@@ -52,7 +53,13 @@ var _ = Describe("numberAvailable after a container has ended", func() {
 		r.Eventually(ctx, ds).Should(rollout.HaveStatus("1 of 1 pods available", available(1)))
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveStatus("no pod available", available(0)),
 			rollout.HavePods(1, "whose container waits to be started again", rollout.Waiting("CrashLoopBackOff"))))
-		again := r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveStatus("1 of 1 pods available", available(1)), rollout.HavePods(1, "that are Ready again", rollout.Ready)))
+		again := r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveStatus("1 of 1 pods available", available(1)), rollout.HavePods(1, "that are Ready again", rollout.Ready),
+			rollout.Match("have had its status written since", func(s rollout.State) string { // or it may be that of the time before
+				if written, ready := statusWritten(s.DaemonSet), readySince(s.Pods[0]); written.Before(ready) {
+					return fmt.Sprintf("has one of %s, before the pod became Ready at %s", written, ready)
+				}
+				return ""
+			})))
 		waited := statusWritten(again.DaemonSet).Sub(readySince(again.Pods[0]))
 		Expect(waited).To(BeNumerically(">=", 4*time.Second), // both times are whole seconds, see above
 			"pod %s was counted as available %s after it had become Ready again, with minReadySeconds 6", again.Pods[0].Name, waited)

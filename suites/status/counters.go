@@ -134,7 +134,7 @@ var _ = Describe("The status of a DaemonSet whose container ends", func() {
 
 	It("no longer counts the pod as ready while the container waits to be started again, though nothing else happens", catalog.Covers("G-01", "G-02"), func(ctx SpecContext) {
 		r.Nodes(ctx, 1)
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Container(func(c *corev1.Container) { c.Command = []string{"/bin/sleep", "5"} }))
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.Container(func(c *corev1.Container) { c.Command = []string{"/bin/sleep", "15"} }))
 		r.Eventually(ctx, ds).Should(rollout.HaveStatus("1 of 1 pods ready and available", func(s appsv1.DaemonSetStatus) bool {
 			return s.DesiredNumberScheduled == 1 && s.NumberReady == 1 && s.NumberAvailable == 1
 		}))

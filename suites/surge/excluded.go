@@ -3,6 +3,7 @@ package surge
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -52,7 +53,9 @@ var _ = Describe("RollingUpdate with maxSurge to a template that tolerates other
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.Tolerating("new"))
 		r.KeepAwake(ctx, ds)
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.HavePods(1, "of the new template without room", rollout.All(second, rollout.Unschedulable)),
-			rollout.HavePods(1, "of the new template that are Ready", rollout.All(second, rollout.Ready))))
+			rollout.HavePods(1, "of the new template that are Ready", rollout.All(second, rollout.Ready)),
+			// Before minReadySeconds are over nothing is too many.
+			rollout.HaveStatus("1 of 2 nodes available", func(s appsv1.DaemonSetStatus) bool { return s.DesiredNumberScheduled == 2 && s.NumberAvailable == 1 })))
 		r.Settle(ctx)
 		// Two nodes are to have a pod, and one of them has: one old pod is too many. Who keeps it until the other node is served takes nothing from anybody.
 		Expect(rollout.Where(r.State(ds).Pods, rollout.All(first, rollout.Ready))).NotTo(BeEmpty(), "an old pod should serve for the node that has none yet")

@@ -83,7 +83,7 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 		r.Eventually(ctx, ds).Should(rollout.And(rollout.BeComplete(), rollout.HavePods(4, "of the last template", rollout.OfEdition("4"))))
 	})
 
-	It("has one pod on each node while nothing is updated", catalog.Covers("D-16"), func(ctx SpecContext) {
+	It("has one pod on each node while nothing is updated", catalog.CoversWith([]catalog.Need{catalog.Surge}, "B-01"), func(ctx SpecContext) {
 		r.Nodes(ctx, 3)
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge("100%"))
 		before := r.Eventually(ctx, ds).Should(rollout.BeComplete())
@@ -106,7 +106,7 @@ var _ = Describe("RollingUpdate with maxSurge", func() {
 	It("makes a lost pod again at once, from the new template and whatever its limit", catalog.Covers("C-14", "D-08"), func(ctx SpecContext) {
 		r.Hurry()
 		r.Nodes(ctx, 2)
-		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.TerminatesFor(25))
+		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxSurge(1), rollout.Lingering)
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
 		stuck := r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template", second)))

@@ -35,7 +35,7 @@ var _ = Describe("kubectl, asked about a DaemonSet in the middle of an update,",
 		for key, value := range ds.Spec.Template.Spec.NodeSelector {
 			selector = key + "=" + value
 		}
-		const age = ` +\d+m?\d*s`
+		const age = ` +(\d+h)?(\d+m)?(\d+s)?`
 		row := `fluentd-elasticsearch +3 +3 +2 +1 +2 +` + selector + age
 		Expect(ask(ctx, r, "get", object)).To(kubectl.SayMatching(`NAME +DESIRED +CURRENT +READY +UP-TO-DATE +AVAILABLE +NODE SELECTOR +AGE *\n` + row))
 		Expect(ask(ctx, r, "get", object, "-o", "wide")).To(kubectl.SayMatching(
