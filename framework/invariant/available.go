@@ -139,7 +139,9 @@ func (r *replay) lacking(ro *roll, versions []*version, requested time.Time, exc
 			delete(ro.down, s) // it stays available until its next event, which files it anew
 			continue
 		}
-		if maybe || !s.lost.IsZero() && r.unaware(s.lost) || !r.surelyEligible(s.node, versions, r.acquaintance(s)) {
+		// Whoever has made a pod for the node since, without surge, has seen that the one before was gone.
+		unaware := !s.lost.IsZero() && r.unaware(s.lost) && !s.refilled.After(s.lost)
+		if maybe || unaware || !r.surelyEligible(s.node, versions, r.acquaintance(s)) {
 			continue
 		}
 		lacking = append(lacking, s)

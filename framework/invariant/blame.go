@@ -110,12 +110,14 @@ func (a *acts) stopped(at, of time.Time) bool {
 	return false
 }
 
-// first returns the position from which on a disturbance may show on a DaemonSet.
-func (a *acts) first(d history.Disturbance, ds *daemonSet) int {
+// first returns the position from which on a disturbance may show on a DaemonSet that is seen from a time on. What was answered before was
+// aimed at another one of its name.
+func (a *acts) first(d history.Disturbance, ds *daemonSet, seen time.Time) int {
 	first := ds.ending
 	for _, one := range a.all {
 		whole := one.Object.Resource == "" && one.Object.Name == ds.namespace // the namespace itself
-		if one.disturbs(d) && (whole || one.aimedAt(history.DaemonSets, ds.namespace, ds.name)) {
+		another := one.Object.UID != "" && one.Object.UID != ds.uid || one.end >= 0 && one.endAt.Add(skew).Before(seen)
+		if one.disturbs(d) && (whole || !another && one.aimedAt(history.DaemonSets, ds.namespace, ds.name)) {
 			first = min(first, one.start)
 		}
 	}
@@ -199,11 +201,43 @@ func (r *replay) outsider(i int, p *pod) string {
 		return "another pod of its name had just gone"
 	}
 	for _, owner := range p.object.OwnerReferences {
-		if owner.Controller == nil || !*owner.Controller {
+		if (owner.Controller == nil || !*owner.Controller) && !r.exists(owner, p.object.Namespace) {
 			return "another owner may have gone"
 		}
 	}
 	return ""
+}
+
+// exists says whether the owner of an object in the namespace is recorded and still there, so that the garbage collector, which goes by
+// name and UID alike, has no reason to take the object away.
+func (r *replay) exists(owner metav1.OwnerReference, namespace string) bool {
+	switch owner.Kind {
+	case "Node":
+		past := r.nodes[owner.Name]
+		return len(past) > 0 && past[len(past)-1].node != nil && past[len(past)-1].node.UID == owner.UID && !r.nodeMissing(owner.Name)
+	case "DaemonSet":
+		ds := r.byUID[owner.UID]
+		return ds != nil && len(ds.events) > 0 && ds.namespace == namespace && ds.name == owner.Name && r.seq < ds.ending
+	case "ControllerRevision":
+		for _, ds := range r.sets {
+			if ds.namespace == namespace && ds.holds(owner, r.after(min(r.seq, len(r.entries)-1))) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// holds says whether the owner is a ControllerRevision of the DaemonSet that is there at a position.
+func (ds *daemonSet) holds(owner metav1.OwnerReference, seq int) bool {
+	for _, revisions := range ds.revisions {
+		for _, rev := range revisions {
+			if rev.uid == owner.UID && rev.name == owner.Name {
+				return rev.gone < 0 || rev.gone > seq
+			}
+		}
+	}
+	return false
 }
 
 // takenForAnother says whether a pod's end at once was asked for another one of its name: who asks by name alone for the end of a pod that is

@@ -269,6 +269,30 @@ func TestNewsToTheController(t *testing.T) {
 	})
 }
 
+// taken has a user take a pod in a rollout, and the controller the next one a second later, with or without having seen to the first.
+func taken(seen bool) *film {
+	f := shoot(3)
+	ds := f.create("fluentd")
+	pods := f.fill(ds, 3)
+	f.update(ds, image("v2"))
+	f.revise(ds)
+	f.observe(ds)
+	f.act("delete", podRef(pods[0]), []history.Disturbance{history.PodsDeleted}, func() { f.remove(pods[0]) })
+	if seen {
+		f.bind(f.add(ds, "node-1"))
+	}
+	f.wait(1)
+	f.del(pods[1])
+	return f
+}
+
+func TestUserTakesPod(t *testing.T) {
+	play(t, []scene{
+		{"the controller need not know", nil, func() *film { return taken(false) }},
+		{"the controller has made its successor", []string{"M-02"}, func() *film { return taken(true) }},
+	})
+}
+
 func TestBudgetIllegal(t *testing.T) {
 	t.Run("one too many", func(t *testing.T) {
 		f := shoot(5)

@@ -115,7 +115,7 @@ func (r *replay) wrongAtEnd(ro *roll, s *seat, last *version) (string, []int) {
 		if terminating(p.object) {
 			continue
 		}
-		if p.adopted || r.touched(r.seq, p, history.PodsEdited, history.PodsForeign, history.RevisionsEdited) {
+		if p.adopted || r.suiteMade(p) || r.touched(r.seq, p, history.PodsEdited, history.RevisionsEdited) {
 			return "", nil
 		}
 		if p.carried(now) == none {

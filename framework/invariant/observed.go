@@ -63,7 +63,7 @@ var honestStatus = Invariant{
 					p := s.pods[0]
 					if active(p.object) && !p.adopted && (p.listed || r.entries[p.first].At.Add(skew).Before(r.at)) &&
 						p.carried(now) == none && r.surelyEligible(s.node, now, cacheAge) &&
-						!r.touched(r.seq, p, history.PodsForeign, history.PodsEdited, history.RevisionsEdited) {
+						!r.suiteMade(p) && !r.touched(r.seq, p, history.PodsEdited, history.RevisionsEdited) {
 						open = append(open, claim{ro, p, s, r.seq})
 					}
 				}

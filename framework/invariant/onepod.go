@@ -8,17 +8,19 @@ import (
 	"rollcall.dev/framework/history"
 )
 
-// crowded are the disturbances that can lawfully put more pods on a node than a controller would: they are pruned then, which
-// takes a moment (catalog M-01 a, e; B-07, J-02).
-var crowded = []history.Disturbance{history.PodsForeign, history.PodsEdited}
-
-// crowdExcused says whether an excess of pods on a node counts only when it lasts.
+// crowdExcused says whether an excess of pods on a node counts only when it lasts: pods that the suite made or edited, and those that
+// were adopted just now, can lawfully be more than a controller would make, and are pruned then, which takes a moment (catalog M-01 a, e;
+// B-07, J-02).
 func (r *replay) crowdExcused(s *seat) bool {
 	if r.restarting(r.seq) {
 		return true
 	}
 	for _, p := range s.pods {
-		if p.adopted || r.touched(r.seq, p, crowded...) {
+		foreign := r.suiteMade(p)
+		if p.adopted {
+			foreign = !r.at.After(r.entries[p.first].At.Add(r.patient(patience)))
+		}
+		if foreign || r.touched(r.seq, p, history.PodsEdited) {
 			return true
 		}
 	}

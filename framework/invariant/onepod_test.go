@@ -115,6 +115,47 @@ func TestOnePodPerNodeIllegal(t *testing.T) {
 	})
 }
 
+func TestCrowd(t *testing.T) {
+	// beside has a pod be made beside an adopted one, so many seconds after the adoption.
+	beside := func(seconds float64) *film {
+		f := shoot(1)
+		ds := f.create("fluentd")
+		p, adopt := f.orphan(ds, "node-1")
+		f.ready(p)
+		adopt()
+		f.observe(ds)
+		f.wait(seconds)
+		f.add(ds, "node-1")
+		return f
+	}
+	// held has a pod that is to end be given a finalizer, as HoldPod does; its successor comes once it is dead, or before.
+	held := func(dead bool) *film {
+		f := shoot(1)
+		ds := f.create("fluentd")
+		p := f.fill(ds, 1)[0]
+		f.act("edit", podRef(p), nil, func() {
+			p.Finalizers = []string{"rollcall.dev/hold"}
+			f.emitPod(history.Modified, p)
+		})
+		f.update(ds, image("v2"))
+		f.revise(ds)
+		f.observe(ds)
+		f.del(p)
+		f.wait(5)
+		if dead {
+			f.die(p)
+		}
+		f.ready(f.add(ds, "node-1"))
+		return f
+	}
+	play(t, []scene{
+		{"beside a pod that was adopted just now", nil, func() *film { return beside(2) }},
+		{"beside a pod that was adopted long ago", []string{"M-01"}, func() *film { return beside(100) }},
+		{"beside a dead pod that the suite holds", nil, func() *film { return held(true) }},
+		{"beside a pod that ends and that the suite holds", []string{"M-01"}, func() *film { return held(false) }},
+	})
+}
+
 func TestActivePods(t *testing.T) {
 	t.Run("a third active pod", func(t *testing.T) {
 		f := shoot(2)

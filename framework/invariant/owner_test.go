@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"rollcall.dev/framework/history"
@@ -173,6 +175,58 @@ func TestGracefulDeletion(t *testing.T) {
 			f.del(pods[0])
 			return f
 		}},
+	})
+}
+
+func TestOtherOwners(t *testing.T) {
+	// at has a pod at rest be deleted that has another owner besides its DaemonSet, after something has happened to that one.
+	at := func(owner func(*film, *appsv1.DaemonSet) metav1.OwnerReference, happens func(*film)) func() *film {
+		return func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			p := f.add(ds, "node-1", func(p *corev1.Pod) { p.OwnerReferences = append(p.OwnerReferences, owner(f, ds)) })
+			f.ready(p)
+			f.observe(ds)
+			f.wait(10)
+			if happens != nil {
+				happens(f)
+			}
+			f.del(p)
+			return f
+		}
+	}
+	node := func(f *film, _ *appsv1.DaemonSet) metav1.OwnerReference {
+		return metav1.OwnerReference{APIVersion: "v1", Kind: "Node", Name: "node-1", UID: f.node["node-1"].UID}
+	}
+	set := func(f *film, _ *appsv1.DaemonSet) metav1.OwnerReference {
+		ds := f.create("other", nodeSelector("none", "such"))
+		return metav1.OwnerReference{APIVersion: "apps/v1", Kind: "DaemonSet", Name: ds.Name, UID: ds.UID}
+	}
+	revision := func(f *film, ds *appsv1.DaemonSet) metav1.OwnerReference {
+		cr := f.revs[ds.UID][0]
+		return metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ControllerRevision", Name: cr.Name, UID: cr.UID}
+	}
+	play(t, []scene{
+		{"one that is not recorded", nil, at(func(*film, *appsv1.DaemonSet) metav1.OwnerReference {
+			return metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "owner", UID: "owner"}
+		}, nil)},
+		{"a node of another UID", nil, at(func(f *film, ds *appsv1.DaemonSet) metav1.OwnerReference {
+			owner := node(f, ds)
+			owner.UID = "before"
+			return owner
+		}, nil)},
+		{"its node, which has just gone", nil, at(node, func(f *film) { f.emitNode(history.Deleted, f.node["node-1"]) })},
+		{"a DaemonSet that has just gone", nil, at(set, func(f *film) {
+			f.act("delete", refOf(f.sets[1]), []history.Disturbance{history.DaemonSetDeleted}, func() { f.emitSet(history.Deleted, f.sets[1]) })
+		})},
+		{"its revision, which has just gone", nil, at(revision, func(f *film) {
+			cr := f.revs["ds-1"][0]
+			f.act("delete", history.Reference{Resource: history.ControllerRevisions, Namespace: cr.Namespace, Name: cr.Name},
+				[]history.Disturbance{history.RevisionsEdited}, func() { f.emitRevision(history.Deleted, cr) })
+		})},
+		{"its node", []string{"M-11"}, at(node, nil)},
+		{"a DaemonSet", []string{"M-11"}, at(set, nil)},
+		{"its revision", []string{"M-11"}, at(revision, nil)},
 	})
 }
 

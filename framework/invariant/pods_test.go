@@ -3,6 +3,7 @@ package invariant
 import (
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"rollcall.dev/framework/history"
@@ -152,6 +153,60 @@ func TestFidelity(t *testing.T) {
 		}},
 		{"no such revision", []string{"M-08"}, func() *film {
 			return made(func(p *corev1.Pod) { p.Labels["controller-revision-hash"] = "nothing" })
+		}},
+	})
+}
+
+func TestForeignPods(t *testing.T) {
+	// wrong has a pod come that bears a revision's hash, but not its image, so many seconds after an act that makes pods which it does not name.
+	wrong := func(seconds float64, foreign ...history.Disturbance) *film {
+		f := shoot(1)
+		ds := f.create("fluentd")
+		f.act("create", history.Reference{Resource: history.Pods, Namespace: ds.Namespace}, foreign, nil)
+		f.wait(seconds)
+		f.add(ds, "node-1", func(p *corev1.Pod) { p.Spec.Containers[0].Image = "fluentd:v0" })
+		return f
+	}
+	// heir is a DaemonSet with the name of one whose pods were orphaned, and one of those pods, to be adopted as it is given.
+	heir := func() (*film, *appsv1.DaemonSet, *corev1.Pod) {
+		f := shoot(2)
+		ds := f.create("fluentd")
+		p := f.fill(ds, 1)[0]
+		f.act("delete", refOf(ds), []history.Disturbance{history.DaemonSetDeleted, history.PodsForeign}, func() {
+			f.emitSet(history.Deleted, ds)
+			p.OwnerReferences = nil
+			f.emitPod(history.Modified, p)
+		})
+		f.wait(60)
+		return f, f.create("fluentd"), p
+	}
+	adopt := func(f *film, ds *appsv1.DaemonSet, p *corev1.Pod) {
+		p.OwnerReferences = f.pod(ds, "node-1").OwnerReferences
+		f.emitPod(history.Modified, p)
+	}
+	play(t, []scene{
+		{"while the suite makes one that it does not name", nil, func() *film { return wrong(1, history.PodsForeign) }},
+		{"long after the suite made one that it does not name", []string{"M-08"}, func() *film { return wrong(5, history.PodsForeign) }},
+		{"long after the suite made one that disturbs nothing", []string{"M-08"}, func() *film { return wrong(5) }},
+		{"an orphan is adopted by the next DaemonSet of the name", nil, func() *film {
+			f, ds, p := heir()
+			p.Spec.Containers[0].Image = "fluentd:v0"
+			adopt(f, ds, p)
+			f.wait(10)
+			return f
+		}},
+		{"the next DaemonSet of the name makes a wrong pod", []string{"M-08"}, func() *film {
+			f, ds, p := heir()
+			adopt(f, ds, p)
+			f.add(ds, "node-2", func(p *corev1.Pod) { p.Spec.Containers[0].Image = "fluentd:v0" })
+			return f
+		}},
+		{"the next DaemonSet of the name makes a pod beside one of its own", []string{"M-01"}, func() *film {
+			f, ds, _ := heir()
+			f.ready(f.add(ds, "node-2"))
+			f.wait(5)
+			f.add(ds, "node-2")
+			return f
 		}},
 	})
 }

@@ -168,7 +168,7 @@ func (r *replay) readVersions(ds *daemonSet, places map[string]*placement, state
 	for k := len(ds.versions) - 2; k >= 0; k-- {
 		ds.versions[k].until = min(ds.versions[k].until, ds.versions[k+1].until)
 	}
-	ds.ending = min(ds.ending, r.acts.first(history.DaemonSetDeleted, ds))
+	ds.ending = min(ds.ending, r.acts.first(history.DaemonSetDeleted, ds, r.entries[ds.events[0]].At))
 }
 
 // inForce returns the versions that a controller may have acted on at a position, oldest first.

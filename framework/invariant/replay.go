@@ -95,8 +95,8 @@ type seat struct {
 	failed   time.Time
 	// moved is when a pod last came or went.
 	moved time.Time
-	// made is when the controller first made a pod for it.
-	made time.Time
+	// made is when the controller first made a pod for it, refilled when it last did.
+	made, refilled time.Time
 }
 
 // pod is the life of one pod under a DaemonSet's control.
@@ -159,12 +159,14 @@ func (r *replay) learn(ro *roll, p *pod) {
 	if p.listed || p.adopted || r.suiteMade(p) {
 		return
 	}
-	if s := ro.seats[p.node]; s.made.IsZero() {
+	s := ro.seats[p.node]
+	if s.made.IsZero() {
 		s.made = r.at
 	}
 	if r.restarting(r.seq) {
 		return
 	}
+	s.refilled = r.at
 	for _, v := range r.inForce(ro) {
 		if hit, sure := p.carriesVersion(v); !sure || hit {
 			if hit && v.index > ro.acted {

@@ -74,15 +74,21 @@ func (r *replay) suiteWroteStatus(ro *roll) bool {
 	return false
 }
 
-// suiteMade says whether a pod may be one that the suite created itself.
+// suiteMade says whether a pod may be one that the suite created itself, or left behind for the DaemonSet to adopt.
 func (r *replay) suiteMade(p *pod) bool {
-	if r.touched(r.seq, p, history.PodsForeign) {
+	if r.acts.held[history.PodsForeign] {
 		return true
 	}
 	for _, one := range r.acts.all {
-		if one.start <= r.seq && strings.HasPrefix(one.Verb, "create") && one.Object.Resource == history.Pods && one.reaches(p) &&
-			// One that names no pod excuses those that came while it went on.
-			(one.Object.Name != "" || one.end < 0 || !r.entries[p.first].At.After(one.endAt.Add(skew))) {
+		foreign := one.disturbs(history.PodsForeign)
+		makes := strings.HasPrefix(one.Verb, "create") && one.Object.Resource == history.Pods
+		if one.start > r.seq || !foreign && !makes || !one.reaches(p) {
+			continue
+		}
+		// An act that names no pod, such as a deletion that orphans, excuses those that were adopted and those that came while it went on.
+		named := one.Object.Resource == history.Pods && one.Object.Name != ""
+		meanwhile := one.start < p.first && (one.end < 0 || !r.entries[p.first].At.After(one.endAt.Add(skew)))
+		if named || foreign && p.adopted || meanwhile {
 			return true
 		}
 	}

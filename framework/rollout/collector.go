@@ -16,8 +16,9 @@ import (
 // controller's. It tells by a pod whose owner does not exist, which the collector deletes.
 func (r *R) AwaitCollector(ctx context.Context) {
 	ginkgo.GinkgoHelper()
-	pod := BarePod("collected", "", metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "absent", UID: uuid.NewUUID()})
-	pod.GenerateName, pod.Name = "collected-", ""
+	// It has a name of its own: the judge takes it for any pod of the namespace otherwise.
+	absent := uuid.NewUUID()
+	pod := BarePod("collected-"+string(absent), "", metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "absent", UID: absent})
 	pod.Spec.NodeSelector = map[string]string{"rollcall.dev/sentinel": "nowhere"}
 	pod = r.CreatePod(ctx, pod)
 	limit := r.patience(reaction)

@@ -84,8 +84,12 @@ func (r *R) EndPod(ctx context.Context, pod *corev1.Pod, phase corev1.PodPhase, 
 // EditPod changes a running pod in place.
 func (r *R) EditPod(ctx context.Context, pod *corev1.Pod, note string, change func(*corev1.Pod)) {
 	ginkgo.GinkgoHelper()
-	act := history.Act{Verb: "edit", Object: podReference(pod), Disturbs: []history.Disturbance{history.PodsEdited}, Note: note}
-	r.Act(ctx, act, func(ctx context.Context) error {
+	r.editPod(ctx, pod, note, []history.Disturbance{history.PodsEdited}, change)
+}
+
+func (r *R) editPod(ctx context.Context, pod *corev1.Pod, note string, disturbs []history.Disturbance, change func(*corev1.Pod)) {
+	ginkgo.GinkgoHelper()
+	r.Act(ctx, history.Act{Verb: "edit", Object: podReference(pod), Disturbs: disturbs, Note: note}, func(ctx context.Context) error {
 		return r.writePod(ctx, pod, func(live *corev1.Pod) error {
 			change(live)
 			_, err := r.Client.CoreV1().Pods(live.Namespace).Update(ctx, live, metav1.UpdateOptions{})
@@ -111,11 +115,12 @@ func (r *R) writePod(ctx context.Context, pod *corev1.Pod, write func(*corev1.Po
 // holdFinalizer keeps a pod's object when the pod has ended.
 const holdFinalizer = "rollcall.dev/hold"
 
-// HoldPod gives the pod a finalizer, so that its object outlives it, until LetGo or the end of the spec.
+// HoldPod gives the pod a finalizer, so that its object outlives it, until LetGo or the end of the spec. That disturbs nothing: no controller
+// makes more pods, or others, for a finalizer.
 func (r *R) HoldPod(ctx context.Context, pod *corev1.Pod) {
 	ginkgo.GinkgoHelper()
 	ginkgo.DeferCleanup(func(ctx context.Context) error { return r.letGo(ctx, pod) }, ginkgo.NodeTimeout(r.patience(time.Minute)))
-	r.EditPod(ctx, pod, "finalizer "+holdFinalizer, func(live *corev1.Pod) { live.Finalizers = append(live.Finalizers, holdFinalizer) })
+	r.editPod(ctx, pod, "finalizer "+holdFinalizer, nil, func(live *corev1.Pod) { live.Finalizers = append(live.Finalizers, holdFinalizer) })
 }
 
 // LetGo takes HoldPod's finalizer away.
