@@ -73,6 +73,17 @@ func (r *replay) surelyEligible(node string, versions []*version, known time.Dur
 	return true
 }
 
+// surelyIneligible says whether a node that exists was not eligible by any version in force for so long that the controller knew it, and
+// is not a moment later.
+func (r *replay) surelyIneligible(node string, versions []*version) bool {
+	for _, v := range versions {
+		if !v.place.never(node, r.at.Add(-cacheAge), r.at.Add(skew)) {
+			return false
+		}
+	}
+	return !r.nodeMissing(node)
+}
+
 // surelyBelongs says whether a pod's node was eligible for so long that the controller knew it: not since the node's last change only.
 func (r *replay) surelyBelongs(ro *roll, p *pod, versions []*version) bool {
 	return r.surelyEligible(p.node, versions, max(skew, r.acquaintance(ro.seats[p.node])))

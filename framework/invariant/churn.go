@@ -128,6 +128,9 @@ const (
 	hotLoopTime = 2 * time.Minute
 )
 
+// patientWithStrays is how many pods of one revision come to a node that is not eligible before it is no mistake of the moment any more.
+const patientWithStrays = 3
+
 // noChurn is M-11: nothing is replaced that need not be, and nothing twice.
 var noChurn = Invariant{
 	ID: "M-11",
@@ -138,6 +141,30 @@ var noChurn = Invariant{
 		type pruned struct {
 			p    *pod
 			made int // the index of the oldest version in force when it was made
+		}
+		// astray counts the pods of one revision that came to a node that was not eligible, one after another.
+		type astray struct {
+			hash  string
+			count int
+		}
+		strays := map[*seat]astray{}
+		stray := func(ro *roll, s *seat, p *pod, versions []*version) {
+			was := strays[s]
+			if was.hash != p.hash {
+				was = astray{hash: p.hash}
+			}
+			// Where an old pod may stay (a NoSchedule taint), a surge may put a new one beside it, and replace it if it fails (catalog D-09).
+			if s.others(p) || r.restarting(r.seq) || r.seq >= ro.ending || !r.surelyIneligible(s.node, versions) {
+				delete(strays, s)
+				return
+			}
+			was.count++
+			strays[s] = was
+			if was.count == patientWithStrays {
+				r.report("M-11", ro.daemonSet, refs(p.ref(), nodeRef(s.node), ro.ref()), []int{versions[len(versions)-1].seq},
+					"pod %s was created on %s at %s, the third of its revision there in a row, though the node is not eligible",
+					p.name(), s.node, clock(r.at))
+			}
 		}
 		made := map[*pod]int{}
 		last := map[*seat]pruned{}
@@ -150,6 +177,9 @@ var noChurn = Invariant{
 				return
 			}
 			r.judgeCurrent("M-11", ro, p, before)
+			if terminal(before) {
+				delete(strays, s) // how failed pods are replaced has a rule of its own
+			}
 			switch {
 			case before.Status.Phase == corev1.PodFailed && r.restarting(r.seq):
 				delete(failures, s) // how often pods have failed is kept in memory: a controller that starts again begins with the shortest delay
@@ -193,6 +223,7 @@ var noChurn = Invariant{
 				}
 				s := ro.seats[p.node]
 				made[p] = versions[0].index
+				stray(ro, s, p, versions)
 				was, ok := last[s]
 				// Where no other pod is left, the one that stayed has gone since, and one more is needed.
 				if ok && s.others(p) && was.p.hash == p.hash && was.made == versions[len(versions)-1].index && !r.crowdExcused(s) {

@@ -229,6 +229,73 @@ func TestChurn(t *testing.T) {
 	})
 }
 
+func TestStrays(t *testing.T) {
+	// on has pods of one DaemonSet come to a node with a taint of the given effect, one after another, each deleted before the next.
+	on := func(effect corev1.TaintEffect, play func(f *film, ds *appsv1.DaemonSet, n *corev1.Node)) func() *film {
+		return func() *film {
+			f := shoot(1)
+			n := newNode("node-2")
+			n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: effect}}
+			f.emitNode(history.Added, n)
+			f.wait(30)
+			ds := f.create("fluentd")
+			f.fill(ds, 1)
+			play(f, ds, n)
+			return f
+		}
+	}
+	thrice := func(f *film, ds *appsv1.DaemonSet, _ *corev1.Node) {
+		for range 3 {
+			f.del(f.add(ds, "node-2"))
+			f.wait(1)
+		}
+	}
+	play(t, []scene{
+		{"twice", nil, on(corev1.TaintEffectNoExecute, func(f *film, ds *appsv1.DaemonSet, _ *corev1.Node) {
+			for range 2 {
+				f.del(f.add(ds, "node-2"))
+			}
+		})},
+		{"the taint has just gone, and comes back", nil, on(corev1.TaintEffectNoExecute, func(f *film, ds *appsv1.DaemonSet, n *corev1.Node) {
+			f.emitNode(history.Modified, newNode("node-2"))
+			f.wait(0.5)
+			f.emitNode(history.Modified, n)
+			thrice(f, ds, n)
+		})},
+		{"the controller is being restarted", nil, on(corev1.TaintEffectNoExecute, func(f *film, ds *appsv1.DaemonSet, n *corev1.Node) {
+			f.act("restart", history.Reference{}, []history.Disturbance{history.ControllerRestarted}, func() { thrice(f, ds, n) })
+		})},
+		{"the node is not recorded", nil, func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			f.fill(ds, 1)
+			thrice(f, ds, nil)
+			return f
+		}},
+		{"one a revision, beside an old pod that may stay", nil, func() *film {
+			f := shoot(2)
+			ds := f.create("fluentd", maxSurge("1"))
+			f.fill(ds, 2)
+			n := f.node["node-2"].DeepCopy()
+			n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoSchedule}}
+			f.emitNode(history.Modified, n)
+			f.wait(10)
+			f.update(ds, image("v2"))
+			f.revise(ds)
+			f.observe(ds)
+			for range 3 {
+				p := f.add(ds, "node-2")
+				f.wait(1)
+				f.fail(p)
+				f.del(p)
+			}
+			return f
+		}},
+		{"three times", []string{"M-11"}, on(corev1.TaintEffectNoExecute, thrice)},
+		{"three times where they could stay", []string{"M-11"}, on(corev1.TaintEffectNoSchedule, thrice)},
+	})
+}
+
 // namesake shows a new pod with its predecessor's name, which is deleted so many seconds after it was made: with a grace period once it is
 // bound, else at once.
 func namesake(seconds float64, bound bool) *film {

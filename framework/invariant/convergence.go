@@ -85,12 +85,26 @@ func (r *replay) judgeEnd(id string) {
 			r.reportAt(ds.events[lastIndex(ds.events, r.seq)], id, ds, refs(ds.ref()), []int{last.seq},
 				"DaemonSet %s ended with desiredNumberScheduled %d, but %s eligible", ds.name, st.DesiredNumberScheduled,
 				plural(want, "node is", "nodes are"))
+		} else if st.NumberMisscheduled > 0 && r.final(ro, last) && last.place.steady() && !ro.anyAstray(last) {
+			// Too few may be stale after a taint (catalog G-09); one too many has no pod that it could be.
+			r.reportAt(ds.events[lastIndex(ds.events, r.seq)], id, ds, refs(ds.ref()), []int{last.seq},
+				"DaemonSet %s ended with numberMisscheduled %d, but has no pod on a node that is not eligible", ds.name, st.NumberMisscheduled)
 		} else if int(st.NumberReady) != want || int(st.CurrentNumberScheduled) != want {
 			r.reportAt(ds.events[lastIndex(ds.events, r.seq)], id, ds, refs(ds.ref()), []int{last.seq},
 				"DaemonSet %s ended with currentNumberScheduled %d and numberReady %d for %d pods that are Ready", ds.name,
 				st.CurrentNumberScheduled, st.NumberReady, want)
 		}
 	}
+}
+
+// anyAstray says whether a pod is on a node that is not eligible, or not recorded.
+func (ro *roll) anyAstray(v *version) bool {
+	for _, s := range ro.seats {
+		if steps := v.place.nodes[s.node]; len(s.pods) > 0 && (len(steps) == 0 || !steps[len(steps)-1].eligible) {
+			return true
+		}
+	}
+	return false
 }
 
 func lastIndex(events []int, seq int) int {

@@ -19,6 +19,37 @@ func (f *film) claim(ds *appsv1.DaemonSet, n int32) {
 
 func (f *film) completed(ds *appsv1.DaemonSet) { f.act(Completed, refOf(ds), nil, nil) }
 
+func TestMisscheduled(t *testing.T) {
+	// ends has a DaemonSet with a pod on each of two nodes end with one misscheduled, after something has happened.
+	ends := func(happens func(*film, *appsv1.DaemonSet)) func() *film {
+		return func() *film {
+			f := shoot(2)
+			ds := f.create("fluentd", nodeSelector("kubernetes.io/hostname", "node-1"))
+			f.fill(ds, 1)
+			if happens != nil {
+				happens(f, ds)
+			}
+			f.observe(ds)
+			ds.Status.NumberMisscheduled = 1
+			f.emitSet(history.Modified, ds)
+			f.wait(10)
+			f.completed(ds)
+			return f
+		}
+	}
+	play(t, []scene{
+		{"a pod is on a node that is not eligible", nil, ends(func(f *film, ds *appsv1.DaemonSet) { f.ready(f.add(ds, "node-2")) })},
+		{"a node's label has changed, which the controller need not have looked at", nil, ends(func(f *film, _ *appsv1.DaemonSet) {
+			n := f.node["node-2"].DeepCopy()
+			n.Labels["kubernetes.io/hostname"] = "node-1"
+			f.emitNode(history.Modified, n)
+			f.wait(10)
+			f.emitNode(history.Modified, newNode("node-2"))
+		})},
+		{"no pod is on a node that is not eligible", []string{"M-19"}, ends(nil)},
+	})
+}
+
 func TestConvergence(t *testing.T) {
 	at := func(play func(*film, *appsv1.DaemonSet, []*corev1.Pod)) func() *film {
 		return func() *film {

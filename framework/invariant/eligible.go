@@ -215,6 +215,30 @@ func (p *placement) eligible(node string, from, to time.Time) bool {
 	return covered
 }
 
+// never says whether the node, which is recorded, was not eligible at any instant from one to another.
+func (p *placement) never(node string, from, to time.Time) bool {
+	steps := p.nodes[node]
+	for i, s := range steps {
+		over := i+1 < len(steps) && !steps[i+1].at.After(from)
+		if s.eligible && !over && !s.at.After(to) {
+			return false
+		}
+	}
+	return len(steps) > 0
+}
+
+// steady says whether no node ever became eligible, or ceased to be.
+func (p *placement) steady() bool {
+	for _, steps := range p.nodes {
+		for _, s := range steps {
+			if s.eligible != steps[0].eligible {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // ever says whether the node is eligible at any time.
 func (p *placement) ever(node string) bool {
 	return slices.ContainsFunc(p.nodes[node], func(s step) bool { return s.eligible })

@@ -14,6 +14,39 @@ func writtenBy(ds *appsv1.DaemonSet, manager string, at metav1.Time) {
 	ds.ManagedFields = append(ds.ManagedFields, metav1.ManagedFieldsEntry{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, Time: &at})
 }
 
+func TestWroteItself(t *testing.T) {
+	// amid has a manager, which has written the status before, write to the DaemonSet while an act of the suite goes on.
+	amid := func(reporter, fields, writer string, write func(*appsv1.DaemonSet)) func() *film {
+		return func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			f.fill(ds, 1)
+			at := f.second()
+			ds.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: reporter, Operation: metav1.ManagedFieldsOperationUpdate, Subresource: "status", Time: &at,
+				FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}}
+			f.observe(ds)
+			f.wait(10)
+			f.act("update", refOf(ds), nil, func() {
+				write(ds)
+				writtenBy(ds, writer, f.second())
+				f.emitSet(history.Modified, ds)
+			})
+			return f
+		}
+	}
+	observed := `{"f:status":{"f:observedGeneration":{}}}`
+	annotate := func(ds *appsv1.DaemonSet) { ds.Annotations = map[string]string{"a": "b"} }
+	play(t, []scene{
+		{"another one than the controller", nil, amid("controller", observed, "somebody", annotate)},
+		{"the suite, which has written a status", nil, amid("rollcall", observed, "rollcall", annotate)},
+		{"kubectl, which has written a status", nil, amid("kubectl-patch", observed, "kubectl-patch", annotate)},
+		{"somebody who has written a condition", nil, amid("somebody", `{"f:status":{"f:conditions":{}}}`, "somebody", annotate)},
+		{"the garbage collector by the controller's name", nil, amid("controller", observed, "controller", func(ds *appsv1.DaemonSet) { ds.Finalizers = []string{"kept"} })},
+		{"the controller annotates", []string{"M-13"}, amid("controller", observed, "controller", annotate)},
+		{"the controller changes the spec", []string{"M-13"}, amid("controller", observed, "controller", func(ds *appsv1.DaemonSet) { ds.Generation++; minReady(3)(ds) })},
+	})
+}
+
 func TestStatusOnly(t *testing.T) {
 	at := func(play func(*film, *appsv1.DaemonSet)) func() *film {
 		return func() *film {
