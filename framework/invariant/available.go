@@ -51,6 +51,10 @@ func (r *replay) maybeAvailable(p *pod, versions []*version, requested time.Time
 		return !p.lostAt.IsZero() && r.unaware(p.lostAt)
 	}
 	wait := shortest(versions)
+	// Who counts from when it saw the pod Ready, and not from what the node's clock said then, is right too (catalog H-10).
+	if !p.readyAt.IsZero() && !r.at.Before(p.readyAt.Add(wait)) {
+		return true
+	}
 	return wait == 0 || since.Add(wait).Before(requested.Add(grain)) || r.touched(r.seq, p, history.ClockSkewed)
 }
 
@@ -107,12 +111,29 @@ func (r *replay) allowance(ro *roll, versions []*version) (allowed, desired int,
 		if !v.surges() {
 			nodes = max(nodes, r.atStart(ro, v))
 		}
-		nodes += len(ro.strange)
+		nodes += r.strangers(ro)
 		if a, t := v.budget(nodes); a >= allowed {
 			allowed, desired, text = a, nodes, t
 		}
 	}
 	return allowed, desired, text
+}
+
+// recorded says whether a node is known to the recorder by now, or a moment later.
+func (r *replay) recorded(node string) bool {
+	past := r.nodes[node]
+	return len(past) > 0 && !past[0].at.After(r.at.Add(skew))
+}
+
+// strangers counts the nodes that are not recorded by now, though a pod was made for them: the nodes' stream may be behind.
+func (r *replay) strangers(ro *roll) int {
+	count := 0
+	for node := range ro.strange {
+		if !r.recorded(node) {
+			count++
+		}
+	}
+	return count
 }
 
 // atStart returns how many nodes should have had a pod of a version when the update to its template began.

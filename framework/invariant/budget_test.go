@@ -4,8 +4,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"rollcall.dev/framework/history"
 )
@@ -266,6 +268,101 @@ func TestNewsToTheController(t *testing.T) {
 			f.bind(add("node-2"))
 			return f
 		}},
+	})
+}
+
+// belated has three old pods be asked to go so many seconds before the budget is lowered from three to one, and their events come seconds later.
+func belated(before int) *film {
+	f := shoot(5)
+	ds := f.create("fluentd", maxUnavailable("3"))
+	pods := f.fill(ds, 5)
+	f.update(ds, image("v2"))
+	f.revise(ds)
+	f.observe(ds)
+	f.wait(20)
+	asked := f.second().Add(time.Duration(-before) * time.Second)
+	f.update(ds, maxUnavailable("1"))
+	f.observe(ds)
+	f.wait(4)
+	for _, p := range pods[:3] {
+		until := metav1.NewTime(asked.Add(30 * time.Second))
+		p.DeletionTimestamp, p.DeletionGracePeriodSeconds = &until, new(int64(30))
+		f.emitPod(history.Modified, p)
+	}
+	return f
+}
+
+// workers has a controller prove by a pod that it knows of an update with a smaller budget, and so many seconds later use the one before.
+func workers(seconds float64) *film {
+	f := shoot(4)
+	ds := f.create("fluentd", maxUnavailable("3"))
+	pods := f.fill(ds, 4)
+	f.update(ds, image("v2"))
+	f.revise(ds)
+	f.observe(ds)
+	f.remove(pods[0])
+	f.update(ds, image("v3"), maxUnavailable("1"))
+	f.revise(ds)
+	f.add(ds, "node-1")
+	f.wait(seconds)
+	f.del(pods[1])
+	f.del(pods[2])
+	f.observe(ds)
+	return f
+}
+
+// joining has ten nodes join whose events are seconds late, and so many of twenty old pods go under 20%.
+func joining(gone int) *film {
+	f := shoot(10)
+	ds := f.create("fluentd", maxUnavailable("20%"))
+	pods := f.fill(ds, 10)
+	for i := 11; i <= 20; i++ {
+		f.ready(f.add(ds, "node-"+strconv.Itoa(i)))
+	}
+	f.update(ds, image("v2"))
+	f.revise(ds)
+	f.observe(ds)
+	for _, p := range pods[:gone] {
+		f.del(p)
+	}
+	f.wait(4)
+	for i := 11; i <= 20; i++ {
+		f.emitNode(history.Added, newNode("node-"+strconv.Itoa(i)))
+	}
+	return f
+}
+
+// ahead has the next old pod go so many seconds after the last new one is Ready by its node's clock, which is ten seconds ahead.
+func ahead(seconds float64) *film {
+	f := shoot(2)
+	ds := f.create("fluentd", minReady(5))
+	pods := f.fill(ds, 2)
+	f.wait(10)
+	f.observe(ds)
+	f.update(ds, image("v2"))
+	f.revise(ds)
+	f.observe(ds)
+	f.remove(pods[0])
+	fresh := f.add(ds, "node-1")
+	f.bind(fresh)
+	fresh.Status.Phase = corev1.PodRunning
+	fresh.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(f.second().Add(10 * time.Second))}}
+	f.emitPod(history.Modified, fresh)
+	f.wait(seconds)
+	f.del(pods[1])
+	return f
+}
+
+func TestWhoseTime(t *testing.T) {
+	play(t, []scene{
+		{"deleted under the budget before, and seen late", nil, func() *film { return belated(1) }},
+		{"deleted under the new budget, and seen late", []string{"M-02"}, func() *film { return belated(-2) }},
+		{"two workers of one moment", nil, func() *film { return workers(0) }},
+		{"it has known better for a while", []string{"M-02"}, func() *film { return workers(2) }},
+		{"a fifth of the nodes, of which half are seen late", nil, func() *film { return joining(4) }},
+		{"more than a fifth of the nodes, of which half are seen late", []string{"M-02"}, func() *film { return joining(5) }},
+		{"a node's clock is ahead, and the controller waited by its own", nil, func() *film { return ahead(6) }},
+		{"a node's clock is ahead, and the controller did not wait", []string{"M-18"}, func() *film { return ahead(3) }},
 	})
 }
 

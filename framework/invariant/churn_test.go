@@ -5,6 +5,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"rollcall.dev/framework/history"
 )
@@ -341,12 +342,18 @@ func TestRollback(t *testing.T) {
 		pods[2].Status.ContainerStatuses[0].RestartCount++
 		f.emitPod(history.Modified, pods[2])
 	}
+	change := func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+		pods[2].Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}
+		f.emitPod(history.Modified, pods[2])
+		restart(f, ds, pods)
+	}
 	play(t, []scene{
 		{"the target's pod stays", nil, back(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) { f.replace(ds, pods[0]) })},
 		{"the revision's number rises", nil, back(func(*film, *appsv1.DaemonSet, []*corev1.Pod) {})},
-		{"a crash that the spec expects", nil, func() *film { return back(restart)().held(history.ReadinessFlaps) }},
+		{"a crash that the spec expects", nil, func() *film { return back(change)().held(history.ReadinessFlaps) }},
 		{"the target's pod is deleted", []string{"M-17"}, back(func(f *film, _ *appsv1.DaemonSet, pods []*corev1.Pod) { f.del(pods[2]) })},
-		{"the target's containers are restarted", []string{"M-17"}, back(restart)},
+		{"a kubelet restarts the target's containers", nil, back(restart)},
+		{"the target's containers are changed, which restarts them", []string{"M-17"}, back(change)},
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -41,6 +42,9 @@ func sameSource(a, b *corev1.VolumeSource) bool { return reflect.DeepEqual(a, b)
 
 func mapDifference(what string, want, have map[string]string) string {
 	for key, value := range want {
+		if key == appsv1.DefaultDaemonSetUniqueLabelKey {
+			continue // one that a template was given, as whoever copies a pod's labels does, is the controller's to overwrite
+		}
 		if got, ok := have[key]; !ok {
 			return fmt.Sprintf("%s %s is missing", what, key)
 		} else if got != value {

@@ -81,7 +81,7 @@ func (r *replay) judgeEnd(id string) {
 		if id != "M-19" || reported || !calm || r.stillMoving(ro) || r.disturbedEver() {
 			continue
 		}
-		if want := last.place.most(r.at, r.at); len(ro.strange) == 0 && int(st.DesiredNumberScheduled) != want {
+		if want := last.place.most(r.at, r.at); r.strangers(ro) == 0 && int(st.DesiredNumberScheduled) != want {
 			r.reportAt(ds.events[lastIndex(ds.events, r.seq)], id, ds, refs(ds.ref()), []int{last.seq},
 				"DaemonSet %s ended with desiredNumberScheduled %d, but %s eligible", ds.name, st.DesiredNumberScheduled,
 				plural(want, "node is", "nodes are"))

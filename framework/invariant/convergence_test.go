@@ -209,8 +209,9 @@ func crippled(before, after, down int) *film {
 }
 
 func TestWedge(t *testing.T) {
-	// failing has so many pods fail, with twice the time between each time, and then nothing for so many seconds more.
-	failing := func(times, seconds int) *film {
+	// failing has so many pods fail, each of them Ready before or never, with twice the time between each time, and then nothing for so many
+	// seconds more.
+	failing := func(times, seconds int, ready bool) *film {
 		f := shoot(1)
 		ds := f.create("fluentd")
 		f.observe(ds)
@@ -223,6 +224,9 @@ func TestWedge(t *testing.T) {
 		for i := range times {
 			p := f.add(ds, "node-1")
 			f.bind(p)
+			if ready {
+				f.ready(p)
+			}
 			f.fail(p)
 			f.del(p)
 			idle(1 << i)
@@ -265,9 +269,11 @@ func TestWedge(t *testing.T) {
 			f.h.Header.TimeoutFactor = 4
 			return f
 		}},
-		{"a node whose pods fail, and ever more time before the next one", nil, func() *film { return failing(9, 0) }},
-		{"a node whose pod failed once, and no other one came", []string{"M-20"}, func() *film { return failing(1, 100) }},
-		{"a node whose pods failed, and no other one came for an hour", []string{"M-20"}, func() *film { return failing(2, 3600) }},
+		{"a node whose pods fail, and ever more time before the next one", nil, func() *film { return failing(9, 0, false) }},
+		{"a node whose pods are Ready for a moment and fail, and ever more time before the next one", nil, func() *film { return failing(9, 0, true) }},
+		{"a node whose pod failed once, and no other one came", []string{"M-20"}, func() *film { return failing(1, 100, false) }},
+		{"a node whose pods failed, and no other one came for an hour", []string{"M-20"}, func() *film { return failing(2, 3600, false) }},
+		{"a node whose pods were Ready for a moment and failed, and no other one came for an hour", []string{"M-20"}, func() *film { return failing(2, 3600, true) }},
 		{"30% of six nodes, of which four left and two are down", nil, func() *film { return crippled(10, 6, 2) }},
 		{"30% of six nodes that two are down of, and four more", nil, func() *film { return crippled(6, 10, 2) }},
 		{"30% of six nodes that one is down of, and four more", []string{"M-20"}, func() *film { return crippled(6, 10, 1) }},

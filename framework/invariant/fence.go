@@ -9,7 +9,7 @@ import (
 )
 
 // deletionFence is M-24. A creation that was under way when the controller saw the deletion is lawful: one a node, and within
-// moments of it by the API server's own clock. A batch of first pods for many nodes that waits behind a client's rate limit goes on for
+// moments of it by the API server's own clock. A batch of pods for many empty nodes that waits behind a client's rate limit goes on for
 // longer, in an unbroken series.
 var deletionFence = Invariant{
 	ID:        "M-24",
@@ -22,7 +22,7 @@ var deletionFence = Invariant{
 			request time.Time // on the API server's clock, zero if the object does not say
 			made    map[string]*pod
 			series  time.Time       // when the last of a batch arrived
-			taken   map[string]bool // the nodes that had a pod already, or had had one
+			taken   map[string]bool // the nodes that had a pod then
 		}
 		fences := map[*roll]*fence{}
 		return hooks{
@@ -32,7 +32,7 @@ var deletionFence = Invariant{
 				}
 				f := &fence{seq: r.seq, at: r.at, made: map[string]*pod{}, series: r.at, taken: map[string]bool{}}
 				for _, s := range ro.seats {
-					f.taken[s.node] = !s.moved.IsZero()
+					f.taken[s.node] = len(s.pods) > 0
 				}
 				if o.DeletionTimestamp != nil {
 					f.request = o.DeletionTimestamp.Time

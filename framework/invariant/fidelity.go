@@ -59,7 +59,8 @@ func (rev *revision) ref(ro *roll) history.Reference {
 }
 
 // currentTemplate is M-09. That a generation is observed is known from the DaemonSets' stream, the creation from the pods': a
-// pod counts as made later only if it arrives later by more than the two can be apart.
+// pod counts as made later only if it arrives later by more than the two can be apart, and was created later by the API server's own clock
+// if that says that it was under way for longer.
 var currentTemplate = Invariant{
 	ID:        "M-09",
 	Statement: "once observedGeneration covers a template, no pod is made from an older one",
@@ -72,7 +73,7 @@ var currentTemplate = Invariant{
 			}
 			from := -1
 			for i, v := range ro.versions {
-				if v.observed >= 0 && v.observed < r.seq && r.entries[v.observed].At.Add(skew).Before(r.at) {
+				if v.observed >= 0 && v.observed < r.sent && r.entries[v.observed].At.Add(skew).Before(r.at) {
 					from = i
 				}
 			}

@@ -1,6 +1,8 @@
 package invariant
 
 import (
+	"reflect"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
@@ -21,7 +23,7 @@ var honestStatus = Invariant{
 			seat *seat
 			seq  int
 		}
-		var open []claim
+		var open, due []claim
 		claimed := map[*roll]int64{}
 		accuse := func(c claim) {
 			v := c.ro.versions[len(c.ro.versions)-1]
@@ -75,11 +77,17 @@ var honestStatus = Invariant{
 					// What this entry itself changed is after the time that counts.
 					alone := len(c.seat.pods) == 1 && c.seat.pods[0] == c.p || r.entries[r.seq].Pod != nil && c.p.last == r.seq
 					if alone && (c.p.deleted < 0 || c.p.deleted == r.seq) {
-						accuse(c)
+						due = append(due, c)
 					}
 				}
 			},
 			end: func() {
+				for _, c := range due {
+					// Its deletion may be older than its event, by the API server's own clock.
+					if c.p.deleted < 0 || !c.p.requested.Before(r.entries[c.seq].At) {
+						accuse(c)
+					}
+				}
 				for _, c := range open {
 					if len(c.seat.pods) == 1 && c.p.deleted < 0 && c.p.gone < 0 {
 						accuse(c)
@@ -91,7 +99,8 @@ var honestStatus = Invariant{
 }
 
 // rollbackRestarts is the other half of M-17: containers of pods that ran a rollback's target when it was observed are not
-// restarted either. It is told apart from a container's own crash only by the spec's word that none is to be expected.
+// restarted either. A container may crash, or fail its probe on a busy machine, by itself: only where the pod's containers were changed as well
+// was it the controller (catalog I-06).
 func rollbackRestarts(r *replay) hooks {
 	type sight struct {
 		ro       *roll
@@ -100,7 +109,13 @@ func rollbackRestarts(r *replay) hooks {
 		seq      int
 	}
 	var seen []sight
+	changed := map[*pod]int{} // where a pod's containers changed last
 	return hooks{
+		changed: func(_ *roll, p *pod, before *corev1.Pod) {
+			if !reflect.DeepEqual(before.Spec.Containers, p.object.Spec.Containers) {
+				changed[p] = r.seq
+			}
+		},
 		daemonSet: func(ro *roll, o, _ *appsv1.DaemonSet) {
 			for _, v := range ro.versions {
 				if v.observed != r.seq || !ro.rolledBack(v) {
@@ -117,7 +132,7 @@ func rollbackRestarts(r *replay) hooks {
 		},
 		end: func() {
 			for _, s := range seen {
-				if s.p.deleted >= 0 || restarts(s.p.object) <= s.restarts ||
+				if s.p.deleted >= 0 || changed[s.p] <= s.seq || restarts(s.p.object) <= s.restarts ||
 					r.touched(len(r.entries), s.p, history.ReadinessFlaps, history.NodesDown, history.PodsEdited, history.ControllerRestarted) {
 					continue
 				}

@@ -296,6 +296,37 @@ func batch(gap float64) *film {
 	return f
 }
 
+// refill has a DaemonSet be deleted while pods are made for its nodes one after another, all of which an update has emptied, or that are not
+// empty yet when it is deleted.
+func refill(emptied bool) *film {
+	f := shoot(60)
+	ds := f.create("fluentd", maxUnavailable("100%"))
+	pods := f.fill(ds, 60)
+	f.update(ds, image("v2"))
+	f.revise(ds)
+	f.observe(ds)
+	for i, p := range pods {
+		if emptied || i < 10 {
+			f.remove(p)
+		}
+	}
+	for i := 1; i <= 60; i++ {
+		f.wait(0.2)
+		if !emptied && i > 10 {
+			f.remove(pods[i-1])
+		}
+		f.add(ds, fmt.Sprintf("node-%d", i))
+		if i == 10 {
+			f.act("delete", refOf(ds), []history.Disturbance{history.DaemonSetDeleted}, func() {
+				at := f.second()
+				ds.DeletionTimestamp = &at
+				f.emitSet(history.Modified, ds)
+			})
+		}
+	}
+	return f
+}
+
 func TestDeletionFence(t *testing.T) {
 	ending := func(after float64, times int, node func(int) string) *film {
 		f := shoot(3)
@@ -325,6 +356,8 @@ func TestDeletionFence(t *testing.T) {
 		{"a pod after moments", []string{"M-24"}, func() *film { return ending(7, 1, each) }},
 		{"two on one node", []string{"M-24"}, func() *film { return ending(1.1, 2, func(int) string { return "node-1" }) }},
 		{"in the middle of a batch of first pods", nil, func() *film { return batch(0.1) }},
+		{"in the middle of a batch for nodes that an update has emptied", nil, func() *film { return refill(true) }},
+		{"a batch that empties nodes itself", []string{"M-24"}, func() *film { return refill(false) }},
 		{"a batch of first pods that begins once more", []string{"M-24"}, func() *film { return batch(1.1) }},
 		{"deleted and created again", nil, func() *film {
 			f := shoot(1)

@@ -79,9 +79,12 @@ func (r *replay) join(ro *roll, e *history.Entry, known *strange) {
 		p.deleted, p.deletedAt, p.excuse = r.seq, r.at, "it was terminating when it was first seen"
 	}
 	r.pods[o.UID] = p
+	if e.Type == history.Added {
+		r.late(o.CreationTimestamp.Time)
+	}
 	s := ro.seat(p.node)
 	s.pods, s.moved = append(s.pods, p), r.at
-	if len(r.nodes[p.node]) == 0 {
+	if !r.recorded(p.node) {
 		ro.strange[p.node]++
 	}
 	ro.weigh(s)
@@ -113,7 +116,7 @@ func (r *replay) change(ro *roll, p *pod, e *history.Entry) {
 	}
 	switch {
 	case isReady && !wasReady:
-		p.ready, p.readyAt, s.failures = r.seq, r.at, 0
+		p.ready, p.readyAt = r.seq, r.at
 	case wasReady && !isReady:
 		p.lostAt = r.at
 		if p.deleted < 0 && !terminating(o) {
@@ -124,6 +127,7 @@ func (r *replay) change(ro *roll, p *pod, e *history.Entry) {
 	if first {
 		p.deleted, p.deletedAt, p.requested = r.seq, r.at, requestTime(o, r.at)
 		p.excuse = r.outsider(r.seq, p)
+		r.late(p.requested)
 		if before.Status.Phase == corev1.PodFailed {
 			s.failures, s.failed = s.failures+1, r.at
 		}

@@ -2,9 +2,11 @@ package invariant
 
 import (
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"rollcall.dev/framework/history"
 )
@@ -105,6 +107,11 @@ func TestCompleteFromBirth(t *testing.T) {
 	})
 }
 
+// copied gives a template the label of somebody's pod.
+func copied(ds *appsv1.DaemonSet) {
+	ds.Spec.Template.Labels = map[string]string{"name": ds.Name, appsv1.DefaultDaemonSetUniqueLabelKey: "copied"}
+}
+
 func TestFidelity(t *testing.T) {
 	made := func(change func(*corev1.Pod)) *film {
 		f := shoot(1)
@@ -128,6 +135,17 @@ func TestFidelity(t *testing.T) {
 				p.Spec.Containers[0].Image = "other"
 				f.emitPod(history.Modified, p)
 			})
+			return f
+		}},
+		{"the template has a label of that name", nil, func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd", copied)
+			f.add(ds, "node-1", func(p *corev1.Pod) { p.Labels[appsv1.DefaultDaemonSetUniqueLabelKey] = f.hash(ds) })
+			return f
+		}},
+		{"the template has a label of that name, and the pod has it", []string{"M-08"}, func() *film {
+			f := shoot(1)
+			f.add(f.create("fluentd", copied), "node-1")
 			return f
 		}},
 		{"another image", []string{"M-08"}, func() *film { return made(func(p *corev1.Pod) { p.Spec.Containers[0].Image = "fluentd:v0" }) }},
@@ -232,7 +250,23 @@ func TestCurrentTemplate(t *testing.T) {
 		}
 		return f
 	}
+	// late has a pod of the old template be made so many seconds before the new one is observed, and its event come four seconds later.
+	late := func(before int) *film {
+		f := shoot(2)
+		ds := f.create("fluentd", onDelete)
+		f.fill(ds, 1)
+		was := ds.DeepCopy()
+		f.update(ds, image("v2"))
+		f.revise(ds)
+		made := metav1.NewTime(f.second().Add(time.Duration(-before) * time.Second))
+		f.observe(ds)
+		f.wait(4)
+		f.add(was, "node-2", func(p *corev1.Pod) { p.CreationTimestamp = made })
+		return f
+	}
 	play(t, []scene{
+		{"from the old template, seen long after it was made", nil, func() *film { return late(1) }},
+		{"from the old template after the observation, and seen long after it was made", []string{"M-09"}, func() *film { return late(-1) }},
 		{"from the new template", nil, func() *film { return refill(10, true, false) }},
 		{"one more wave before it is observed", nil, func() *film { return refill(10, false, true) }},
 		{"at the very time of the observation", nil, func() *film { return refill(0.5, true, true) }},

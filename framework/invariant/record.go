@@ -171,9 +171,9 @@ func (r *replay) readVersions(ds *daemonSet, places map[string]*placement, state
 	ds.ending = min(ds.ending, r.acts.first(history.DaemonSetDeleted, ds, r.entries[ds.events[0]].At))
 }
 
-// inForce returns the versions that a controller may have acted on at a position, oldest first.
-func (ds *daemonSet) inForce(seq int) []*version {
-	first := sort.Search(len(ds.versions), func(i int) bool { return ds.versions[i].until >= seq })
+// inForce returns the versions that a controller may have acted on between two positions, oldest first.
+func (ds *daemonSet) inForce(sent, seq int) []*version {
+	first := sort.Search(len(ds.versions), func(i int) bool { return ds.versions[i].until >= sent })
 	last := first
 	for last < len(ds.versions) && ds.versions[last].from <= seq {
 		last++

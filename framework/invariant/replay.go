@@ -3,6 +3,7 @@ package invariant
 import (
 	"reflect"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -29,8 +30,9 @@ type replay struct {
 	pods  map[types.UID]*pod
 	// ended is when the last pod of a name went, by namespace and name.
 	ended map[types.NamespacedName]time.Time
-	// seq and at are the position of the entry that is being looked at and its arrival.
-	seq        int
+	// seq and at are the position of the entry that is being looked at and its arrival; sent is the position at which the request behind it
+	// was taken, if the API server's clock says that this was longer ago than two streams are apart, else seq.
+	seq, sent  int
 	at         time.Time
 	violations []Violation
 }
@@ -75,8 +77,10 @@ type roll struct {
 	// allKnown is the position of the last status that counted every node available: the controller knew of them all then.
 	allKnown int
 	// acted is the index of the newest version that the controller has proven to know: it made a pod from its template, and has
-	// not acted on an older one since. This needs no comparison between streams.
-	acted int
+	// not acted on an older one since. This needs no comparison between streams. actedAt is when that was: a controller may have several
+	// workers, whose requests of one moment need not be of one version.
+	acted   int
+	actedAt time.Time
 	// strange counts pods on nodes that were not recorded.
 	strange map[string]int
 }
@@ -90,7 +94,8 @@ type seat struct {
 	lost time.Time
 	// robbed is when an active pod last ended without the controller's doing: the controller may still count on it.
 	robbed time.Time
-	// failures counts the failed pods that were deleted from it since one was Ready, failed is when the last one was.
+	// failures counts the failed pods that were deleted from it, failed is when the last one was. That one is Ready for a moment between two
+	// of them ends no delay (catalog L-02).
 	failures int
 	failed   time.Time
 	// moved is when a pod last came or went.
@@ -147,11 +152,19 @@ func newReplay(h *history.History) *replay {
 
 // inForce returns the versions that the controller may be acting on now, oldest first.
 func (r *replay) inForce(ro *roll) []*version {
-	versions := ro.daemonSet.inForce(r.seq)
-	for len(versions) > 1 && versions[0].index < ro.acted {
+	versions := ro.daemonSet.inForce(r.sent, r.seq)
+	for len(versions) > 1 && versions[0].index < ro.acted && r.at.After(ro.actedAt.Add(grain)) {
 		versions = versions[1:]
 	}
 	return versions
+}
+
+// late notes when the request behind a pod's event was taken: on a busy machine the pods' stream may be seconds behind the DaemonSets', and
+// only that time tells what the controller can have known. Should the recorder's clock be ahead, this is the more permissive reading.
+func (r *replay) late(taken time.Time) {
+	if !taken.IsZero() && taken.Add(skew).Before(r.at) {
+		r.sent = sort.Search(r.seq, func(i int) bool { return !r.entries[i].At.Before(taken) })
+	}
 }
 
 // learn notes which version the controller knows, from a pod that it just made.
@@ -170,7 +183,7 @@ func (r *replay) learn(ro *roll, p *pod) {
 	for _, v := range r.inForce(ro) {
 		if hit, sure := p.carriesVersion(v); !sure || hit {
 			if hit && v.index > ro.acted {
-				ro.acted = v.index
+				ro.acted, ro.actedAt = v.index, r.at
 			}
 			return
 		}
@@ -201,7 +214,7 @@ func (r *replay) run() {
 	strangers := map[types.UID]*strange{}
 	for i := range r.entries {
 		e := &r.entries[i]
-		r.seq, r.at = i, e.At
+		r.seq, r.sent, r.at = i, i, e.At
 		switch {
 		case e.Pod != nil:
 			r.pod(e, strangers)
@@ -214,6 +227,7 @@ func (r *replay) run() {
 				}
 			}
 		}
+		r.sent = i
 		for _, h := range r.hooks {
 			if h.passed != nil {
 				h.passed()

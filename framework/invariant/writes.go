@@ -33,7 +33,7 @@ var statusOnly = Invariant{
 					return
 				}
 				what := changedFields(before, o)
-				if what == "" || !wroteItself(before, o, what) && r.acts.under(r.seq, written(before, o, r.at), history.DaemonSets, ro.namespace, ro.name) {
+				if what == "" || !wroteItself(before, o, what) && r.acts.under(r.seq, r.written(ro, before, o), history.DaemonSets, ro.namespace, ro.name) {
 					return
 				}
 				r.report("M-13", ro.daemonSet, refs(ro.ref()), []int{lastEventBefore(ro.events, r.seq)},
@@ -80,8 +80,10 @@ func changedFields(a, b *appsv1.DaemonSet) string {
 }
 
 // written is when a DaemonSet was last written to, other than its status, as far as the API server says so, and at the latest when that was seen:
-// on a busy machine news comes seconds after the answer to who wrote.
-func written(before, o *appsv1.DaemonSet, seen time.Time) time.Time {
+// on a busy machine news comes seconds after the answer to who wrote. Two writes of one second bear the same time; they were made together if
+// they arrive together.
+func (r *replay) written(ro *roll, before, o *appsv1.DaemonSet) time.Time {
+	seen := r.at
 	last := func(ds *appsv1.DaemonSet) (at time.Time) {
 		for _, entry := range ds.ManagedFields {
 			if entry.Subresource == "" && entry.Time != nil && entry.Time.After(at) {
@@ -90,7 +92,9 @@ func written(before, o *appsv1.DaemonSet, seen time.Time) time.Time {
 		}
 		return at
 	}
-	if at := last(o); at.After(last(before)) && at.Before(seen) {
+	at, was := last(o), last(before)
+	burst := !at.IsZero() && at.Equal(was) && seen.Sub(r.entries[lastEventBefore(ro.events, r.seq)].At) < grain
+	if at.Before(seen) && (at.After(was) || burst) {
 		return at
 	}
 	return seen

@@ -2,6 +2,7 @@ package invariant
 
 import (
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +13,19 @@ import (
 
 func writtenBy(ds *appsv1.DaemonSet, manager string, at metav1.Time) {
 	ds.ManagedFields = append(ds.ManagedFields, metav1.ManagedFieldsEntry{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, Time: &at})
+}
+
+// twice has two changes of one second come one right after the other, later than the API server took them.
+func twice(f *film, ds *appsv1.DaemonSet, at metav1.Time, between func()) {
+	if between != nil {
+		between()
+	}
+	writtenBy(ds, "suite", at)
+	for _, tag := range []string{"v2", "v3"} {
+		image(tag)(ds)
+		ds.Generation++
+		f.emitSet(history.Modified, ds)
+	}
 }
 
 func TestWroteItself(t *testing.T) {
@@ -80,6 +94,14 @@ func TestStatusOnly(t *testing.T) {
 			f.wait(10)
 			ds.Annotations = map[string]string{"a": "b"}
 			f.emitSet(history.Modified, ds)
+		})},
+		{"two events of one second of the suite's are very late", nil, at(func(f *film, ds *appsv1.DaemonSet) {
+			twice(f, ds, f.second(), func() { f.act("update", refOf(ds), nil, nil); f.act("update", refOf(ds), nil, nil); f.wait(4) })
+		})},
+		{"two events long after the suite", []string{"M-13"}, at(func(f *film, ds *appsv1.DaemonSet) {
+			f.act("update", refOf(ds), nil, nil)
+			f.wait(4)
+			twice(f, ds, f.second(), nil)
 		})},
 		{"an annotation that somebody wrote long after the suite", []string{"M-13"}, at(func(f *film, ds *appsv1.DaemonSet) {
 			f.act("annotate", refOf(ds), nil, nil)
@@ -166,6 +188,22 @@ func untainted(seconds float64) func(*film, *appsv1.DaemonSet, []*corev1.Pod) {
 	}
 }
 
+// late has a status call a rollout complete whose last old pod is deleted so many seconds after that by the API server's clock; its event comes
+// later.
+func late(seconds int) func(*film, *appsv1.DaemonSet, []*corev1.Pod) {
+	return func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
+		f.replace(ds, pods[0])
+		f.replace(ds, pods[1])
+		f.claim(ds, 3)
+		asked := metav1.NewTime(f.second().Add(time.Duration(seconds) * time.Second))
+		f.wait(5)
+		f.emitNode(history.Modified, f.node["node-1"])
+		until := metav1.NewTime(asked.Add(30 * time.Second))
+		pods[2].DeletionTimestamp, pods[2].DeletionGracePeriodSeconds = &until, new(int64(30))
+		f.emitPod(history.Modified, pods[2])
+	}
+}
+
 func TestHonestStatus(t *testing.T) {
 	at := func(play func(*film, *appsv1.DaemonSet, []*corev1.Pod)) func() *film {
 		return func() *film {
@@ -206,6 +244,8 @@ func TestHonestStatus(t *testing.T) {
 			f.wait(3)
 			f.observe(ds)
 		})},
+		{"complete when it is, and the pods' stream is very late", nil, at(late(-2))},
+		{"complete too early, and the pods' stream is very late", []string{"M-15"}, at(late(2))},
 		{"complete too early, seen at the next deletion", []string{"M-15"}, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
 			early(f, ds)
 			f.wait(4)
@@ -239,6 +279,9 @@ func heir(orphanFirst bool) func() *film {
 		}
 		f.ready(f.add(ds, "node-1"))
 		f.wait(5)
+		if !orphanFirst {
+			cr.CreationTimestamp = f.second()
+		}
 		f.emitRevision(history.Modified, cr)
 		f.observe(ds)
 		return f
@@ -272,6 +315,18 @@ func TestRevisionHistory(t *testing.T) {
 		})},
 		{"an orphan is adopted after the first pods are there", nil, heir(true)},
 		{"it comes long after its pods", []string{"M-16"}, heir(false)},
+		{"it was made before its pods, and its event is late", nil, func() *film {
+			f := shoot(1)
+			ds := f.create("fluentd")
+			n := len(f.h.Entries) - 1
+			late := f.h.Entries[n].ControllerRevision
+			f.h.Entries = f.h.Entries[:n]
+			f.ready(f.add(ds, "node-1"))
+			f.wait(4)
+			f.emitRevision(history.Added, late)
+			f.observe(ds)
+			return f
+		}},
 		{"the namespace is deleted, and revisions go first", nil, at(func(f *film, ds *appsv1.DaemonSet, pods []*corev1.Pod) {
 			f.act("delete namespace", history.Reference{Name: ds.Namespace},
 				[]history.Disturbance{history.DaemonSetDeleted, history.CreationRefused, history.PodsDeleted}, nil)
