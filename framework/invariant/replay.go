@@ -78,7 +78,7 @@ type roll struct {
 	allKnown int
 	// acted is the index of the newest version that the controller has proven to know: it made a pod from its template, and has
 	// not acted on an older one since. This needs no comparison between streams. actedAt is when that was: a controller may have several
-	// workers, whose requests of one moment need not be of one version.
+	// workers, whose requests of one moment need not be of one version before the status says which it is.
 	acted   int
 	actedAt time.Time
 	// strange counts pods on nodes that were not recorded.
@@ -153,10 +153,16 @@ func newReplay(h *history.History) *replay {
 // inForce returns the versions that the controller may be acting on now, oldest first.
 func (r *replay) inForce(ro *roll) []*version {
 	versions := ro.daemonSet.inForce(r.sent, r.seq)
-	for len(versions) > 1 && versions[0].index < ro.acted && r.at.After(ro.actedAt.Add(grain)) {
+	for len(versions) > 1 && versions[0].index < ro.acted && (r.at.After(ro.actedAt.Add(grain)) || r.confirmed(ro)) {
 		versions = versions[1:]
 	}
 	return versions
+}
+
+// confirmed says whether the status covers, too, what the controller has acted on last.
+func (r *replay) confirmed(ro *roll) bool {
+	observed := ro.versions[ro.acted].observed
+	return observed >= 0 && observed < r.seq
 }
 
 // late notes when the request behind a pod's event was taken: on a busy machine the pods' stream may be seconds behind the DaemonSets', and
