@@ -1,7 +1,6 @@
 package invariant
 
 import (
-	"bytes"
 	"maps"
 	"reflect"
 	"slices"
@@ -128,7 +127,7 @@ const suiteManager = "rollcall"
 // reports says whether a manager is the one that says which generation is observed: that is the controller.
 func reports(ds *appsv1.DaemonSet, manager string) bool {
 	return slices.ContainsFunc(ds.ManagedFields, func(e metav1.ManagedFieldsEntry) bool {
-		return e.Manager == manager && e.Subresource == "status" && e.FieldsV1 != nil && bytes.Contains(e.FieldsV1.Raw, []byte(`"f:observedGeneration"`))
+		return e.Manager == manager && e.Subresource == "status" && e.FieldsV1 != nil && strings.Contains(e.FieldsV1.GetRawString(), `"f:observedGeneration"`)
 	})
 }
 

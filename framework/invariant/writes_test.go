@@ -37,7 +37,7 @@ func TestWroteItself(t *testing.T) {
 			f.fill(ds, 1)
 			at := f.second()
 			ds.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: reporter, Operation: metav1.ManagedFieldsOperationUpdate, Subresource: "status", Time: &at,
-				FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}}
+				FieldsV1: metav1.NewFieldsV1(fields)}}
 			f.observe(ds)
 			f.wait(10)
 			f.act("update", refOf(ds), nil, func() {
