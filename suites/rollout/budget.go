@@ -6,6 +6,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -149,6 +150,33 @@ var _ = Describe("RollingUpdate with maxUnavailable", func() {
 		r.Soon(ctx, ds).Should(rollout.HavePods(1, "of the new template on the new node", rollout.All(rollout.OfEdition("2"), rollout.OnNode(nodes[2]))))
 		r.Settle(ctx)
 		Expect(r.State(ds)).To(rollout.HavePods(1, "of the old template", rollout.OfEdition("")))
+	})
+
+	// Three at once, since which pods go is free, and by chance could be those that do not matter.
+	It("takes its budget in percent of the nodes that are to have a pod, not of those that have one", catalog.CoversWith([]catalog.Need{catalog.NodeChanges}, "C-05", "C-08"), func(ctx SpecContext) {
+		nodes := r.NodesAlone(ctx, 8)
+		var sets []*appsv1.DaemonSet
+		for _, name := range []string{"first", "second", "third"} {
+			ds := r.Create(ctx, fixtures.Fluentd(), rollout.Named(name), rollout.MaxUnavailable("25%"))
+			sets = append(sets, r.Eventually(ctx, ds).Should(rollout.BeComplete()).DaemonSet)
+		}
+		for _, node := range nodes[4:] { // whose pods stay
+			r.Taint(ctx, node, "excluded", corev1.TaintEffectNoSchedule)
+		}
+		r.AwaitKnown(ctx, nodes[7])
+		for _, ds := range sets {
+			r.Update(ctx, ds, rollout.Edition("2"), rollout.NeverReady())
+		}
+		for _, ds := range sets {
+			r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveObserved(), rollout.HavePods(1, "of the new template", rollout.OfEdition("2"))))
+		}
+		r.Settle(ctx)
+		for _, ds := range sets {
+			Expect(r.State(ds)).To(rollout.And(rollout.HavePods(1, "of the new template", rollout.OfEdition("2")),
+				rollout.HavePods(3, "of the old template on the nodes that are to have one", func(p *corev1.Pod) bool {
+					return rollout.OfEdition("")(p) && slices.Contains(nodes[:4], rollout.TargetNode(p))
+				})))
+		}
 	})
 
 	It("makes exactly one new pod for each node", catalog.Covers("C-19"), func(ctx SpecContext) {
