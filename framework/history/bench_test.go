@@ -26,7 +26,7 @@ func rolledPod(i, state int) *corev1.Pod {
 		p.ManagedFields = append(p.ManagedFields, metav1.ManagedFieldsEntry{Manager: "kubelet", FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:conditions":{},"f:phase":{},"f:podIP":{},"f:startTime":{}}}`)})
 	}
 	p.Spec = corev1.PodSpec{
-		NodeName: fmt.Sprintf("node-%05d", i), ServiceAccountName: "default", SchedulerName: "default-scheduler",
+		ServiceAccountName: "default", SchedulerName: "default-scheduler",
 		Affinity: &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
 			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: []corev1.NodeSelectorRequirement{{Key: "metadata.name", Operator: "In", Values: []string{fmt.Sprintf("node-%05d", i)}}}}},
 		}}},
@@ -35,6 +35,9 @@ func rolledPod(i, state int) *corev1.Pod {
 			VolumeMounts: []corev1.VolumeMount{{Name: "varlog", MountPath: "/var/log"}, {Name: fmt.Sprintf("kube-api-access-%05d", i), MountPath: "/var/run/secrets/kubernetes.io/serviceaccount"}},
 		}},
 		Volumes: []corev1.Volume{{Name: "varlog"}, {Name: fmt.Sprintf("kube-api-access-%05d", i)}},
+	}
+	if state > 0 {
+		p.Spec.NodeName = fmt.Sprintf("node-%05d", i)
 	}
 	for _, key := range []string{"not-ready", "unreachable", "disk-pressure", "memory-pressure", "pid-pressure", "unschedulable"} {
 		p.Spec.Tolerations = append(p.Spec.Tolerations, corev1.Toleration{Key: "node.kubernetes.io/" + key, Operator: "Exists", Effect: "NoExecute"})
@@ -48,7 +51,7 @@ func rolledPod(i, state int) *corev1.Pod {
 }
 
 // decoded gives a pod as it comes from a decoder: it shares no string with any other.
-func decoded(b *testing.B, p *corev1.Pod) *corev1.Pod {
+func decoded(b testing.TB, p *corev1.Pod) *corev1.Pod {
 	text, err := json.Marshal(p)
 	if err != nil {
 		b.Fatal(err)

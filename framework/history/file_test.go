@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/klauspost/compress/zstd"
 	appsv1 "k8s.io/api/apps/v1"
@@ -230,6 +231,35 @@ func TestTrim(t *testing.T) {
 	}
 	if next.ManagedFields[0].FieldsV1 != ds.ManagedFields[0].FieldsV1 {
 		t.Error("two states of the DaemonSet do not share their managed fields")
+	}
+}
+
+// Whatever pods share, each stays what it was.
+func TestShare(t *testing.T) {
+	l := newLog(nil)
+	var want []*corev1.Pod
+	for state := range states {
+		for i := range 3 {
+			sent := rolledPod(i, state)
+			sent.ManagedFields = nil
+			want = append(want, decoded(t, sent))
+			l.event(Modified, Pods, decoded(t, sent))
+		}
+	}
+	first := l.entries[0].Pod.Spec
+	for i, e := range l.entries {
+		if !reflect.DeepEqual(e.Pod, want[i]) {
+			t.Errorf("entry %d is not what was sent:\n%+v\n%+v", i, e.Pod, want[i])
+		}
+		if unsafe.SliceData(e.Pod.Spec.Tolerations) != unsafe.SliceData(first.Tolerations) {
+			t.Errorf("entry %d has tolerations of its own", i)
+		}
+		if bound := l.entries[i%3].Pod.Spec; unsafe.SliceData(e.Pod.Spec.Containers) != unsafe.SliceData(bound.Containers) {
+			t.Errorf("entry %d has other containers than its pod before it was bound", i)
+		}
+		if c := e.Pod.Status.Conditions; cap(c) > len(c) {
+			t.Errorf("entry %d keeps room for %d conditions beside its %d", i, cap(c)-len(c), len(c))
+		}
 	}
 }
 

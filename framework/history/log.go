@@ -59,7 +59,7 @@ func (l *log) list(resource Resource, objects []metav1.Object) {
 		if isMarker(resource, object) {
 			continue
 		}
-		trim(object, before[object.GetName()])
+		trim(object, alike(object.GetName(), before))
 		l.current[resource][object.GetName()] = object
 		l.addObject(Listed, resource, object)
 	}
@@ -73,7 +73,7 @@ func (l *log) event(t Type, resource Resource, object metav1.Object) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	current := l.current[resource]
-	trim(object, current[object.GetName()])
+	trim(object, alike(object.GetName(), current))
 	if t == Deleted {
 		delete(current, object.GetName())
 	} else {
