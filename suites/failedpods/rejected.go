@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	gomegatypes "github.com/onsi/gomega/types"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,8 +42,8 @@ var _ = Describe("A node that turns every pod away", func() {
 		ds := r.Create(ctx, fixtures.Fluentd(), strategy)
 		rollout.Deviating(func() {
 			r.Eventually(ctx, ds).Should(slowedDown)
-			pods, pause := replacements(r.State(ds))
-			Expect(pause).To(BeNumerically(">=", slowDown), "there were %d pods one after the other without a pause of %s", pods, slowDown)
+			pods, pause := replacements(r.State(ds), rollout.Any)
+			Expect(pause).To(BeNumerically(">=", slowDown), "node %s was given %d pods one after the other without a pause of %s", node, pods, slowDown)
 		})
 
 		// The pod that came after the pause is rejected, too, before the node accepts any: it has come by itself.
@@ -58,6 +59,22 @@ var _ = Describe("A node that turns every pod away", func() {
 		Entry("with maxUnavailable", catalog.Covers("L-02"), rollout.MaxUnavailable(1)),
 		Entry("with maxSurge", catalog.Covers("D-12"), rollout.MaxSurge(1)),
 	)
+
+	// Not the same as above, where no other pod serves the node: there kube-controller-manager deviates, and here it does not.
+	It("is given new pods ever more rarely beside an old pod that serves, with maxSurge", SpecPriority(10), catalog.Covers("D-12"), func(ctx SpecContext) {
+		r.NeedSteadyController()
+		node := r.NodesAlone(ctx, 1)[0]
+		ds := complete(ctx, r, rollout.MaxSurge(1)).DaemonSet
+		r.RejectPods(ctx, node, "OutOfcpu")
+		r.Update(ctx, ds, rollout.Image(fixtures.FluentdNext))
+		updated := rollout.WithImage(fixtures.FluentdNext)
+		r.Eventually(ctx, ds).Should(slowDownWith(updated))
+		pods, pause := replacements(r.State(ds), updated)
+		Expect(pause).To(BeNumerically(">=", slowDown), "node %s was given %d pods one after the other without a pause of %s", node, pods, slowDown)
+		r.AcceptPods(ctx, node)
+		r.Update(ctx, ds, rollout.MinReadySeconds(1)) // or the next try could be minutes off
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+	})
 
 	It("does not delay the replacement of a pod that fails on another node", SpecPriority(10), catalog.CoversWith([]catalog.Need{catalog.PodRejection, catalog.Slow}, "L-01", "L-02"), func(ctx SpecContext) {
 		r.NeedSteadyController()
@@ -130,20 +147,25 @@ var _ = Describe("A node that turns every pod away", func() {
 	})
 })
 
-// slowedDown matches when there was a pause that shows it, or when too many pods came without one.
-var slowedDown = rollout.Match("slow down replacing failed pods", func(s rollout.State) string {
-	if pods, pause := replacements(s); pods <= most+1 && pause < slowDown {
-		return fmt.Sprintf("has not: the longest pause between two of %d pods was %s", pods, pause)
-	}
-	return ""
-})
+// slowDownWith matches when there was a pause that shows it, or when too many pods came without one.
+func slowDownWith(those func(*corev1.Pod) bool) gomegatypes.GomegaMatcher {
+	return rollout.Match("slow down replacing failed pods", func(s rollout.State) string {
+		if pods, pause := replacements(s, those); pods <= most+1 && pause < slowDown {
+			return fmt.Sprintf("has not: the longest pause between two of %d pods was %s", pods, pause)
+		}
+		return ""
+	})
+}
 
-// replacements counts the pods that the DaemonSet has had, and returns the longest time between the creation of one and of the next.
-func replacements(s rollout.State) (pods int, longest time.Duration) {
+// slowedDown is that for all pods.
+var slowedDown = slowDownWith(rollout.Any)
+
+// replacements counts those pods that the DaemonSet has had, and returns the longest time between the creation of one and of the next.
+func replacements(s rollout.State, those func(*corev1.Pod) bool) (pods int, longest time.Duration) {
 	seen := map[types.UID]bool{}
 	var created []time.Time
 	for _, e := range s.All.Entries {
-		if e.Type == history.Added && e.Pod != nil && s.DaemonSet != nil && metav1.IsControlledBy(e.Pod, s.DaemonSet) && !seen[e.Pod.UID] {
+		if e.Type == history.Added && e.Pod != nil && s.DaemonSet != nil && metav1.IsControlledBy(e.Pod, s.DaemonSet) && those(e.Pod) && !seen[e.Pod.UID] {
 			seen[e.Pod.UID] = true
 			created = append(created, e.Pod.CreationTimestamp.Time)
 		}
