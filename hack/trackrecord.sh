@@ -4,7 +4,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 # rollcall takes an interrupt for a wish to end in good order, and ends with a code like any other: without this the next version would begin.
-trap 'kill -INT $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
+# The same signal comes from make, too, and would end the wait.
+trap 'trap "" INT TERM; kill -INT $(jobs -p) 2>/dev/null; while [ "$(jobs -pr)" ]; do wait; done; exit 130' INT TERM
 out=${ARTIFACTS:-_artifacts}/track-record
 mkdir -p "$out"
 failed=0

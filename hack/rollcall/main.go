@@ -108,8 +108,8 @@ func command(name, short string, run func(ctx context.Context, s settings) error
 }
 
 // sameInterrupt is how soon after an interrupt another one is taken for it: timeout(1) ends its whole process group, and make, which is
-// in it, passes on to its child what the child has had already.
-const sameInterrupt = time.Second
+// in it, passes on to its child what the child has had already; on a busy machine that takes a while.
+const sameInterrupt = 3 * time.Second
 
 // watchSignals makes the first interrupt end the run in good order and the second end it at once. Output that nobody reads any more
 // (make e2e | head) is a first one, and never a second: all that is written after it is the same again.
@@ -117,7 +117,7 @@ func watchSignals(cancel context.CancelCauseFunc) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	<-signals
-	fmt.Fprintln(os.Stderr, "\nrollcall: interrupted, cleaning up (once more to stop at once)")
+	fmt.Fprintln(os.Stderr, "\nrollcall: interrupted, cleaning up (once more, after "+sameInterrupt.String()+", to stop at once)")
 	cancel(errInterrupted)
 	for first, again := time.Now(), os.Signal(nil); again == nil || again == syscall.SIGPIPE || time.Since(first) < sameInterrupt; {
 		again = <-signals
