@@ -101,6 +101,9 @@ func (r *R) join(ctx context.Context, lifecycle cluster.NodeLifecycle, name stri
 func (r *R) takeAwayLater(lifecycle cluster.NodeLifecycle, name string) {
 	e, namespace := r.Environment, r.Namespace
 	ginkgo.DeferCleanup(func(ctx context.Context) error {
+		if e.goesAway() {
+			return nil
+		}
 		if err := cluster.DeleteDaemonSets(ctx, e.Client, namespace, e.Run); err != nil {
 			return err
 		}
@@ -112,6 +115,9 @@ func (r *R) takeAwayLater(lifecycle cluster.NodeLifecycle, name string) {
 func (r *R) bringBackLater(lifecycle cluster.NodeLifecycle, name string) {
 	e, kept := r.Environment, slices.Contains(r.kept, name)
 	ginkgo.DeferCleanup(func(ctx context.Context) error {
+		if e.goesAway() {
+			return nil
+		}
 		_, err := e.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 		switch {
 		case !apierrors.IsNotFound(err):

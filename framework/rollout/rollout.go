@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -197,6 +198,9 @@ func (r *R) cleanUp(ctx context.Context) error {
 		_, _ = r.recorder.Stop(stopped)
 		r.recorder = nil
 	}
+	if r.goesAway() {
+		return os.RemoveAll(r.files)
+	}
 	problems = append(problems, cluster.DeleteDaemonSets(ctx, r.Client, r.Namespace, r.Run))
 	if r.shared == "" {
 		if err := r.Client.CoreV1().Namespaces().Delete(ctx, r.Namespace, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
@@ -209,10 +213,12 @@ func (r *R) cleanUp(ctx context.Context) error {
 	if len(r.kept) == 0 {
 		problems = append(problems, r.returnCluster(ctx, r.holder()))
 	}
-	if r.files != "" {
-		problems = append(problems, os.RemoveAll(r.files))
-	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, os.RemoveAll(r.files))...)
+}
+
+// goesAway says whether the cluster goes away with the run, and that ends now: then nothing has to be put back, which could take a minute.
+func (e *Environment) goesAway() bool {
+	return ginkgo.CurrentSpecReport().State.Is(types.SpecStateInterrupted) && e.Provider.State().PID != 0
 }
 
 // holder is the spec's name in the table of leases. A shared namespace can hold one spec at a time.
