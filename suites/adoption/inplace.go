@@ -54,4 +54,17 @@ var _ = Describe("A pod that somebody changes in place", func() {
 		r.Settle(ctx)
 		expectUntouched(r.State(before.DaemonSet), taken)
 	})
+
+	It("is replaced on its node, and left alone, when its label and its owner are taken off at once", catalog.Covers("B-01", "J-06", "J-12"), func(ctx SpecContext) {
+		r.Nodes(ctx, 2)
+		before := complete(ctx, r)
+		taken := before.Pods[0].DeepCopy()
+		taken.OwnerReferences, taken.Labels["name"] = nil, "quarantined"
+		r.Settle(ctx)
+		r.EditPod(ctx, taken, "neither label nor owner", func(live *corev1.Pod) { live.OwnerReferences, live.Labels = nil, taken.Labels })
+		r.Soon(ctx, before.DaemonSet).Should(rollout.And(rollout.BeComplete(),
+			rollout.HavePods(1, "in its place", rollout.All(rollout.OnNode(taken.Spec.NodeName), rollout.Other(taken)))))
+		r.Settle(ctx)
+		expectUntouched(r.State(before.DaemonSet), taken)
+	})
 })

@@ -16,7 +16,7 @@ import (
 var _ = Describe("Revisions that somebody else changes", func() {
 	r := rollout.New()
 
-	It("do not hold an update up by having the name of its revision, nor by having the next name that it takes", catalog.Covers("I-15"), func(ctx SpecContext) {
+	It("do not hold an update up by having the name of its revision, nor by having the next name that it takes", catalog.Covers("I-05", "I-15"), func(ctx SpecContext) {
 		r.Nodes(ctx, 2)
 		ds := complete(ctx, r).DaemonSet
 		var foreign []*appsv1.ControllerRevision
@@ -36,6 +36,13 @@ var _ = Describe("Revisions that somebody else changes", func() {
 			Expect(r.State(ds).All.ControllerRevisions).To(ContainElement(And(
 				HaveField("UID", f.UID), HaveField("Data.Raw", f.Data.Raw), HaveField("OwnerReferences", BeEmpty()))),
 				"the foreign revision %s, which the DaemonSet does not select, should be untouched", f.Name)
+		}
+		// What a name had to avoid since does not make another template of one that is on record.
+		recorded := rollout.Newest(updated(ctx, r, ds, fixtures.FluentdImage).Revisions)
+		for _, revision := range r.State(ds).Revisions {
+			if revision.UID != recorded.UID {
+				Expect(rollout.RecordedImage(revision)).NotTo(Equal(fixtures.FluentdImage), "revisions %s and %s hold the same template", revision.Name, recorded.Name)
+			}
 		}
 	})
 
