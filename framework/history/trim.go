@@ -133,7 +133,7 @@ func share[T any](now, before *T) bool {
 	return equal
 }
 
-// fit frees what a decoder has made too large: it begins with room for four, and goes on with twice as many.
+// fit frees the room that a decoder has left at the end of a list: it makes room for twice as many whenever there is none.
 func fit[T any](s *[]T) {
 	if cap(*s) > len(*s) {
 		*s = append(make([]T, 0, len(*s)), *s...)
