@@ -1,6 +1,7 @@
 package failedpods
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -8,7 +9,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	gomegatypes "github.com/onsi/gomega/types"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -90,21 +90,27 @@ var _ = Describe("A node that turns every pod away", func() {
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 	})
 
-	It("does not delay the replacement of another DaemonSet's pod that fails there", SpecPriority(10), catalog.CoversWith([]catalog.Need{catalog.PodRejection, catalog.Slow}, "L-01", "L-02"), func(ctx SpecContext) {
+	DescribeTable("does not delay the replacement of another DaemonSet's pod that fails there,", SpecPriority(10), func(ctx SpecContext, beside func(context.Context) *rollout.R, name string) {
 		r.NeedSteadyController()
 		node := r.NodesAlone(ctx, 1)[0]
-		other := complete(ctx, r, rollout.Named("second"))
+		b := beside(ctx)
+		other := complete(ctx, b, rollout.Named(name))
 		r.RejectPods(ctx, node, "OutOfcpu")
 		ds := r.Create(ctx, fixtures.Fluentd())
 		r.Eventually(ctx, ds).Should(slowedDown)
-		r.EndPod(ctx, other.Pods[0], corev1.PodFailed, "Evicted")
-		r.Soon(ctx, other.DaemonSet).Within(lastNode).Should(rollout.HavePods(1, "in the place of the one that failed there first", rollout.Other(other.Pods[0])))
+		b.EndPod(ctx, other.Pods[0], corev1.PodFailed, "Evicted")
+		b.Soon(ctx, other.DaemonSet).Within(lastNode).Should(rollout.HavePods(1, "in the place of the one that failed there first", rollout.Other(other.Pods[0])))
 		r.AcceptPods(ctx, node)
-		for _, set := range []*appsv1.DaemonSet{ds, other.DaemonSet} {
-			r.Update(ctx, set, rollout.MinReadySeconds(1)) // or the next try could be minutes off
-			r.Eventually(ctx, set).Should(rollout.BeComplete())
-		}
-	})
+		r.Update(ctx, ds, rollout.MinReadySeconds(1)) // or the next try could be minutes off
+		r.Eventually(ctx, ds).Should(rollout.BeComplete())
+		b.Update(ctx, other.DaemonSet, rollout.MinReadySeconds(1))
+		b.Eventually(ctx, other.DaemonSet).Should(rollout.BeComplete())
+	},
+		Entry("beside it", catalog.CoversWith([]catalog.Need{catalog.PodRejection, catalog.Slow}, "L-01", "L-02"),
+			func(context.Context) *rollout.R { return r }, "second"),
+		Entry("with its name in another namespace", catalog.CoversWith([]catalog.Need{catalog.PodRejection, catalog.Slow}, "L-01", "L-02"),
+			func(ctx context.Context) *rollout.R { return r.Elsewhere(ctx, "elsewhere") }, fixtures.FluentdName),
+	)
 
 	It("does not hold up the update of other nodes", catalog.CoversWith([]catalog.Need{catalog.PodRejection}, "L-01", "L-05"), func(ctx SpecContext) {
 		nodes := r.NodesAlone(ctx, 3)
