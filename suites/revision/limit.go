@@ -53,12 +53,14 @@ var _ = Describe("revisionHistoryLimit", func() {
 	It("takes the lowest number after a rollback, and not what was recorded first", catalog.Covers("I-13", "I-05"), func(ctx SpecContext) {
 		r.Nodes(ctx, 1)
 		// minReadySeconds has the first two be recorded in different seconds.
-		ds := complete(ctx, r, limit(1), rollout.MinReadySeconds(2)).DaemonSet
+		ds := complete(ctx, r, limit(2), rollout.MinReadySeconds(2)).DaemonSet
 		updated(ctx, r, ds, tag("v2.6.0"))
 		updated(ctx, r, ds, fixtures.FluentdImage)
-		r.Eventually(ctx, ds).Should(recorded(tag("v2.6.0"), fixtures.FluentdImage))
 		updated(ctx, r, ds, tag("v2.5.1"))
-		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveRevisions(3, 4), recorded(fixtures.FluentdImage, tag("v2.5.1"))))
+		r.Eventually(ctx, ds).Should(recorded(tag("v2.6.0"), fixtures.FluentdImage, tag("v2.5.1")))
+		// What was recorded first is not what pods run when one has to go: they would keep it.
+		updated(ctx, r, ds, tag("v2.4.0"))
+		r.Eventually(ctx, ds).Should(rollout.And(rollout.HaveRevisions(3, 4, 5), recorded(fixtures.FluentdImage, tag("v2.5.1"), tag("v2.4.0"))))
 	})
 
 	It("takes away no revision that a pod still runs", catalog.Covers("I-13"), func(ctx SpecContext) {
