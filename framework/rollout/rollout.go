@@ -236,7 +236,9 @@ func (r *R) Nodes(ctx context.Context, count int) []string {
 	return r.mustLease(ctx, count, false)
 }
 
-// NodesAlone leases count nodes for this spec alone: for specs that fill, taint, stop or remove them.
+// NodesAlone leases count nodes for this spec alone: for specs that fill, taint, stop or remove them, and for those in which nothing may
+// happen to a node but what the spec does. A lease is a label, and a controller that hears of it may look at a node whose pod it has
+// forgotten: that has hidden broken ones.
 func (r *R) NodesAlone(ctx context.Context, count int) []string {
 	ginkgo.GinkgoHelper()
 	return r.mustLease(ctx, count, true)

@@ -43,7 +43,7 @@ var _ = Describe("A pod that somebody changes in place", func() {
 	})
 
 	It("is replaced on its node, and left alone, when it is made another controller's", catalog.Covers("B-01", "J-12"), func(ctx SpecContext) {
-		r.Nodes(ctx, 2)
+		r.NodesAlone(ctx, 2) // a lease of another spec would be an event that has the controller look at a node without a pod
 		before := complete(ctx, r)
 		taken := before.Pods[0].DeepCopy()
 		taken.OwnerReferences = []metav1.OwnerReference{r.Foreign(ctx, "somebody-else")}
@@ -56,7 +56,7 @@ var _ = Describe("A pod that somebody changes in place", func() {
 	})
 
 	It("is replaced on its node, and left alone, when its label and its owner are taken off at once", catalog.Covers("B-01", "J-06", "J-12"), func(ctx SpecContext) {
-		r.Nodes(ctx, 2)
+		r.NodesAlone(ctx, 2) // as above
 		before := complete(ctx, r)
 		taken := before.Pods[0].DeepCopy()
 		taken.OwnerReferences, taken.Labels["name"] = nil, "quarantined"

@@ -21,7 +21,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 	}
 
 	It("are released when their labels change, and adopted again when they match", catalog.Covers("J-06"), func(ctx SpecContext) {
-		r.Nodes(ctx, 2)
+		r.NodesAlone(ctx, 2) // a lease of another spec would be an event that has the controller look at a node without a pod
 		before := complete(ctx, r)
 		ds, pod := before.DaemonSet, before.Pods[0]
 		rename(ctx, pod, "released")
@@ -56,7 +56,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 	})
 
 	It("are updated, too, when they match again after an update that is through", catalog.Covers("J-04", "J-06", "C-01"), func(ctx SpecContext) {
-		r.Nodes(ctx, 2)
+		r.NodesAlone(ctx, 2) // as above
 		before := complete(ctx, r)
 		ds, pod := before.DaemonSet, before.Pods[0]
 		rename(ctx, pod, "released")
@@ -76,7 +76,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 	})
 
 	It("are released by one DaemonSet and adopted by another whose labels they are given", catalog.Covers("J-06", "J-02", "B-07"), func(ctx SpecContext) {
-		nodes := r.Nodes(ctx, 2)
+		nodes := r.NodesAlone(ctx, 2) // as above
 		before := complete(ctx, r)
 		other := complete(ctx, r, rollout.Named("second")).DaemonSet
 		r.Settle(ctx) // so that the change is what both have to notice

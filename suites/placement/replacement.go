@@ -16,7 +16,7 @@ var _ = Describe("A pod of a DaemonSet that somebody deletes", func() {
 	r := rollout.New()
 
 	It("is made again on its node, and the others are left alone", catalog.Covers("B-05"), func(ctx SpecContext) {
-		nodes := r.Nodes(ctx, 3)
+		nodes := r.NodesAlone(ctx, 3) // a lease of another spec would be an event that has the controller look at a node without a pod
 		before := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeCompleteOn(nodes...))
 		r.DeletePod(ctx, before.Pods[0])
 		r.Barrier(ctx)
@@ -26,7 +26,7 @@ var _ = Describe("A pod of a DaemonSet that somebody deletes", func() {
 	})
 
 	It("is made again from the template in force now", catalog.Covers("B-05"), func(ctx SpecContext) {
-		nodes := r.Nodes(ctx, 2)
+		nodes := r.NodesAlone(ctx, 2) // as above
 		before := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd(), rollout.OnDelete())).Should(rollout.BeCompleteOn(nodes...))
 		ds := r.Update(ctx, before.DaemonSet, rollout.Image(fixtures.FluentdNext))
 		r.Soon(ctx, ds).Should(rollout.HaveObserved())

@@ -82,7 +82,7 @@ var _ = Describe("A stuck update", func() {
 	)
 
 	It("deletes no more pods while new ones are refused, and finishes when they no longer are", catalog.Covers("H-08", "H-12"), func(ctx SpecContext) {
-		r.Nodes(ctx, 3)
+		r.NodesAlone(ctx, 3) // a lease of another spec would be an event that has the controller look at a node without a pod
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.LimitPods(ctx, 0)
@@ -115,7 +115,7 @@ var _ = Describe("A stuck update", func() {
 
 	// A controller that stops at the first refusal, as many do, has asked for one pod and left the others out.
 	DescribeTable("has its pods once they may be created, though all were refused from the beginning,", func(ctx SpecContext, nodes int) {
-		r.Nodes(ctx, nodes)
+		r.NodesAlone(ctx, nodes) // as above
 		r.LimitPods(ctx, 0)
 		ds := r.Create(ctx, fixtures.Fluentd())
 		r.Settle(ctx)
