@@ -43,7 +43,7 @@ var _ = Describe("A pod that somebody changes in place", func() {
 	})
 
 	It("is replaced on its node, and left alone, when it is made another controller's", catalog.Covers("B-01", "J-12"), func(ctx SpecContext) {
-		r.NodesAlone(ctx, 2) // a lease of another spec would be an event that has the controller look at a node without a pod
+		r.NodesAlone(ctx, 2) // no other lease is to wake the controller
 		before := complete(ctx, r)
 		taken := before.Pods[0].DeepCopy()
 		taken.OwnerReferences = []metav1.OwnerReference{r.Foreign(ctx, "somebody-else")}

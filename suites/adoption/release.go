@@ -21,7 +21,7 @@ var _ = Describe("Pods that a deleted DaemonSet left behind", func() {
 	}
 
 	It("are released when their labels change, and adopted again when they match", catalog.Covers("J-06"), func(ctx SpecContext) {
-		r.NodesAlone(ctx, 2) // a lease of another spec would be an event that has the controller look at a node without a pod
+		r.NodesAlone(ctx, 2) // no other lease is to wake the controller
 		before := complete(ctx, r)
 		ds, pod := before.DaemonSet, before.Pods[0]
 		rename(ctx, pod, "released")

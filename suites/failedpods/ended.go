@@ -114,7 +114,7 @@ var _ = Describe("A pod that is evicted through the API", func() {
 	r := rollout.New()
 
 	It("is replaced like a deleted one", catalog.Covers("L-06"), func(ctx SpecContext) {
-		r.NodesAlone(ctx, 2) // a lease of another spec would be an event that has the controller look at a node without a pod
+		r.NodesAlone(ctx, 2) // no other lease is to wake the controller
 		before := complete(ctx, r)
 		evicted := before.Pods[0]
 		r.EvictPod(ctx, evicted)

@@ -16,7 +16,7 @@ var _ = Describe("A pod of a DaemonSet that somebody deletes", func() {
 	r := rollout.New()
 
 	It("is made again on its node, and the others are left alone", catalog.Covers("B-05"), func(ctx SpecContext) {
-		nodes := r.NodesAlone(ctx, 3) // a lease of another spec would be an event that has the controller look at a node without a pod
+		nodes := r.NodesAlone(ctx, 3) // no other lease is to wake the controller
 		before := r.Eventually(ctx, r.Create(ctx, fixtures.Fluentd())).Should(rollout.BeCompleteOn(nodes...))
 		r.DeletePod(ctx, before.Pods[0])
 		r.Barrier(ctx)

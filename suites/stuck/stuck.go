@@ -82,7 +82,7 @@ var _ = Describe("A stuck update", func() {
 	)
 
 	It("deletes no more pods while new ones are refused, and finishes when they no longer are", catalog.Covers("H-08", "H-12"), func(ctx SpecContext) {
-		r.NodesAlone(ctx, 3) // a lease of another spec would be an event that has the controller look at a node without a pod
+		r.NodesAlone(ctx, 3) // no other lease is to wake the controller
 		ds := r.Create(ctx, fixtures.Fluentd(), rollout.MaxUnavailable(1))
 		r.Eventually(ctx, ds).Should(rollout.BeComplete())
 		r.LimitPods(ctx, 0)
